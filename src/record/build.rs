@@ -1,0 +1,171 @@
+//! From a story and its findings to the record: the one place where bytes become code points.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Anomaly, Byline, Confidence, Dateline, EditorialNote, Extractor, Language, Paragraph, Quote, Raw, Record,
+    ReferenceTime, Repair, SCHEMA_ID, Sentence, SpanText, Status,
+};
+use crate::{
+    extract::{Findings, quotes},
+    story::{self, Story},
+    text::{CodePoints, Span},
+};
+
+/// Puts the record together. Pure; the story's text moves into the record.
+pub fn build(story: Story, findings: &Findings) -> Record {
+    let put = Put { text: &story.text, points: CodePoints::new(&story.text) };
+    let quotes = put.quotes(&findings.quotes);
+    let editorial_notes = put.notes(findings);
+    let mut anomalies: Vec<&story::Anomaly> = story.anomalies.iter().chain(&findings.anomalies).collect();
+    anomalies.sort_by_key(|anomaly| anomaly.span.map_or((0, 0), |span| (span.start, span.end)));
+    let anomalies = anomalies.into_iter().map(|anomaly| put.anomaly(anomaly)).collect();
+    let bylines = findings
+        .bylines
+        .iter()
+        .map(|byline| Byline {
+            name: byline.name.of(put.text).to_owned(),
+            title: byline.title.map(|span| span.of(put.text).to_owned()),
+            place: byline.place.map(|span| span.of(put.text).to_owned()),
+            span: put.span(byline.name),
+        })
+        .collect();
+    let dateline = findings.dateline.as_ref().map(|dateline| Dateline {
+        span: put.span(dateline.span),
+        place: dateline.place.map(|span| put.span(span)),
+        date: dateline.date.map(|span| put.span(span)),
+        agency: dateline.agency.map(|span| put.span(span)),
+        agency_style: dateline.agency_style,
+        body_start: put.points.at(dateline.body_start as usize),
+    });
+    let status = Status {
+        kind: findings.status.kind,
+        number: findings.status.number.or(story.version),
+        embargo: story.embargo,
+        cue: findings.status.cue.map(|span| put.span(span)),
+    };
+    let paragraphs = findings
+        .layout
+        .paragraphs
+        .iter()
+        .map(|paragraph| Paragraph {
+            start: put.points.at(paragraph.span.start()),
+            end: put.points.at(paragraph.span.end()),
+            kind: paragraph.kind,
+            section: paragraph.section,
+        })
+        .collect();
+    let sentences = findings
+        .sentences
+        .iter()
+        .map(|sentence| Sentence {
+            start: put.points.at(sentence.span.start()),
+            end: put.points.at(sentence.span.end()),
+            paragraph: sentence.paragraph,
+        })
+        .collect();
+    let headline = story.headline.or_else(|| findings.layout.headline.map(|span| span.of(put.text).to_owned()));
+    Record {
+        schema: SCHEMA_ID.to_owned(),
+        id: story.id,
+        raw: Raw {
+            format: story.format,
+            encoding: story.encoding.to_owned(),
+            bytes: story.input_bytes,
+            sha256: story.sha256,
+        },
+        extractor: Extractor {
+            name: "copydesk".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            models: BTreeMap::new(),
+        },
+        reference_time: story.reference_time.map(|time| ReferenceTime { value: time.value, basis: time.basis }),
+        language: Some(Language {
+            code: findings.language.code.to_owned(),
+            confidence: Confidence::from_percent(findings.language.confidence_percent),
+        }),
+        headline,
+        slugline: story.slugline,
+        keyword: story.keyword,
+        category: story.category,
+        urgency: story.urgency,
+        source: story.source,
+        copyright: story.copyright,
+        bylines,
+        dateline,
+        status: Some(status),
+        paragraphs,
+        sentences,
+        quotes,
+        editorial_notes,
+        anomalies,
+        extra: story.extra,
+        text: story.text,
+    }
+}
+
+/// Converts spans of one text.
+struct Put<'a> {
+    text: &'a str,
+    points: CodePoints<'a>,
+}
+
+impl Put<'_> {
+    fn span(&self, span: Span) -> SpanText {
+        SpanText {
+            start: self.points.at(span.start()),
+            end: self.points.at(span.end()),
+            text: span.of(self.text).to_owned(),
+        }
+    }
+
+    fn quotes(&self, quotes: &[quotes::Quote]) -> Vec<Quote> {
+        let spans = |spans: &[Span]| spans.iter().map(|span| self.span(*span)).collect();
+        quotes
+            .iter()
+            .enumerate()
+            .map(|(index, quote)| Quote {
+                id: quote_id(index),
+                kind: quote.kind,
+                content: spans(&quote.content),
+                not_said: spans(&quote.not_said),
+                parent: quote.parent.map(quote_id),
+                text_clean: Some(quote.text_clean(self.text)),
+                confidence: Some(Confidence::from_percent(quote.confidence_percent)),
+            })
+            .collect()
+    }
+
+    fn notes(&self, findings: &Findings) -> Vec<EditorialNote> {
+        let note_in = |span: Span| {
+            findings.quotes.iter().position(|quote| quote.content.iter().any(|content| content.contains(span)))
+        };
+        findings
+            .notes
+            .iter()
+            .enumerate()
+            .map(|(index, note)| EditorialNote {
+                id: format!("x{}", index + 1),
+                span: self.span(note.span),
+                kind: note.kind,
+                inside_quote: note_in(note.span).map(quote_id),
+            })
+            .collect()
+    }
+
+    fn anomaly(&self, anomaly: &story::Anomaly) -> Anomaly {
+        Anomaly {
+            code: anomaly.code.to_owned(),
+            span: anomaly.span.map(|span| self.span(span)),
+            repair: anomaly
+                .repair
+                .as_ref()
+                .map(|repair| Repair { insert: repair.insert.clone(), at: self.points.at(repair.at as usize) }),
+            confidence: anomaly.confidence_percent.map(Confidence::from_percent),
+        }
+    }
+}
+
+fn quote_id(index: usize) -> String {
+    format!("q{}", index + 1)
+}
