@@ -1,1 +1,3 @@
 //! The service.
+/// What an operator can set.
+pub mod config;

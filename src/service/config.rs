@@ -1,0 +1,496 @@
+//! What an operator can set: types, defaults, layers, checks.
+//!
+//! Layers, later ones win: built-in defaults, the file (TOML), `COPYDESK_…` environment
+//! variables, `--set key=value` flags. Unknown keys are errors. The types are the single source:
+//! environment variable names and the table in `docs/CONFIGURATION.md` are derived from their
+//! schema, and `config/default.toml` is kept equal to the defaults by a test. Units stand at the
+//! end of a name: `_ms` milliseconds, `_bytes` bytes, `_kib` kibibytes.
+
+mod layers;
+mod secret;
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    layers::{ConfigError, Layers, keys},
+    secret::Secret,
+};
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How the broker is reached.
+    pub nats: Nats,
+    /// The three streams.
+    pub streams: Streams,
+    /// What is read: one entry an input, each with a durable consumer and permits of its own.
+    pub inputs: Inputs,
+    /// Waiting, retrying and giving back.
+    pub delivery: Delivery,
+    /// What is allowed: sizes and rates.
+    pub limits: Limits,
+    /// The CPU pool.
+    pub work: Work,
+    /// The port for probes and metrics.
+    pub http: Http,
+    /// Logs.
+    pub log: Log,
+}
+
+/// How the broker is reached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Nats {
+    /// Servers of one cluster, as URLs.
+    pub urls: Vec<String>,
+    /// The name that the server's monitoring shows for this connection.
+    pub client_name: String,
+    /// User name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Password of the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    /// Token, where the server asks for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
+    /// Credentials file (JWT and nkey seed).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials_file: Option<PathBuf>,
+    /// Longest wait for one connection attempt.
+    pub connect_timeout_ms: u64,
+    /// How often the connection is tested; a half-open one is noticed after about two of these.
+    pub ping_interval_ms: u64,
+    /// Longest wait for an answer of the broker's API.
+    pub request_timeout_ms: u64,
+}
+
+impl Default for Nats {
+    fn default() -> Self {
+        Self {
+            urls: vec!["nats://127.0.0.1:4222".to_owned()],
+            client_name: "copydesk".to_owned(),
+            user: None,
+            password: None,
+            token: None,
+            credentials_file: None,
+            connect_timeout_ms: 5_000,
+            ping_interval_ms: 10_000,
+            request_timeout_ms: 5_000,
+        }
+    }
+}
+
+/// The three streams.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Streams {
+    /// Whether streams and consumers that are missing are created. What exists is never changed.
+    pub create_missing: bool,
+    /// Copies of each stream that is created (1, 3 or 5).
+    pub replicas: u8,
+    /// Where raw stories come from.
+    pub input: InputStream,
+    /// Where enriched records go.
+    pub output: OutputStream,
+    /// Where stories go that cannot be read.
+    pub dead: DeadStream,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self {
+            create_missing: true,
+            replicas: 1,
+            input: InputStream::default(),
+            output: OutputStream::default(),
+            dead: DeadStream::default(),
+        }
+    }
+}
+
+/// Where raw stories come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct InputStream {
+    /// Name of the stream.
+    pub name: String,
+    /// Subjects that it captures.
+    pub subjects: Vec<String>,
+    /// Largest message that it accepts, when the worker creates it.
+    pub message_bytes_max: u32,
+}
+
+impl Default for InputStream {
+    fn default() -> Self {
+        Self {
+            name: "WIRE_RAW".to_owned(),
+            subjects: vec!["wire.raw.>".to_owned()],
+            message_bytes_max: 768 * 1024,
+        }
+    }
+}
+
+/// Where enriched records go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OutputStream {
+    /// Name of the stream.
+    pub name: String,
+    /// Subjects that it captures.
+    pub subjects: Vec<String>,
+    /// Subject of a record. `{agency}`, `{language}`, `{status}` and `{source}` are filled in,
+    /// `unknown` where the record has none.
+    pub subject: String,
+    /// How long the stream remembers message ids. A story that is delivered again within it gives
+    /// no second record. Must be above `delivery.ack_wait_ms`.
+    pub duplicate_window_ms: u64,
+}
+
+impl Default for OutputStream {
+    fn default() -> Self {
+        Self {
+            name: "WIRE_ENRICHED".to_owned(),
+            subjects: vec!["wire.enriched.>".to_owned()],
+            subject: "wire.enriched.{agency}".to_owned(),
+            duplicate_window_ms: 3_600_000,
+        }
+    }
+}
+
+/// Where stories go that cannot be read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeadStream {
+    /// Name of the stream.
+    pub name: String,
+    /// Subjects that it captures.
+    pub subjects: Vec<String>,
+    /// Subject of a dead letter; `{reason}` is filled in.
+    pub subject: String,
+}
+
+impl Default for DeadStream {
+    fn default() -> Self {
+        Self {
+            name: "WIRE_DEAD".to_owned(),
+            subjects: vec!["wire.dead.>".to_owned()],
+            subject: "wire.dead.{reason}".to_owned(),
+        }
+    }
+}
+
+/// The inputs by name; a table, so that one key of one input can be overridden by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Inputs(pub std::collections::BTreeMap<String, Input>);
+
+impl Default for Inputs {
+    fn default() -> Self {
+        Self([("main".to_owned(), Input::default())].into())
+    }
+}
+
+/// One input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Input {
+    /// Which subjects of the input stream it reads.
+    pub subject: String,
+    /// Name of its durable consumer. Workers that share the name share the work.
+    pub durable: String,
+    /// Stories that may be in the worker at once.
+    pub stories_max: u32,
+    /// Bytes of stories that may be in the worker at once. At least twice the broker's largest
+    /// message.
+    pub bytes_max: u64,
+    /// Deliveries that the broker lets be open over all workers of this input.
+    pub ack_pending_max: u32,
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Self {
+            subject: "wire.raw.>".to_owned(),
+            durable: "copydesk".to_owned(),
+            stories_max: 512,
+            bytes_max: 32 * 1024 * 1024,
+            ack_pending_max: 20_000,
+        }
+    }
+}
+
+/// Waiting, retrying and giving back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Delivery {
+    /// How long the broker waits for a sign of life before it delivers a story again. The worker
+    /// gives one every third of it.
+    pub ack_wait_ms: u64,
+    /// How long one request for stories stays open at the broker.
+    pub pull_expires_ms: u64,
+    /// Longest wait for the broker's receipt of a record, before it is sent again with the same id.
+    pub publish_timeout_ms: u64,
+    /// Longest wait for the broker's confirmation of an acknowledgement.
+    pub ack_timeout_ms: u64,
+    /// First pause before a retry; doubles, with jitter.
+    pub retry_delay_min_ms: u64,
+    /// Longest pause before a retry.
+    pub retry_delay_max_ms: u64,
+    /// How long the broker holds a story that a stopping worker gives back.
+    pub give_back_delay_ms: u64,
+    /// How long a stopping worker may take to finish what it has begun.
+    pub grace_period_ms: u64,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            ack_wait_ms: 30_000,
+            pull_expires_ms: 5_000,
+            publish_timeout_ms: 5_000,
+            ack_timeout_ms: 5_000,
+            retry_delay_min_ms: 100,
+            retry_delay_max_ms: 5_000,
+            give_back_delay_ms: 500,
+            grace_period_ms: 25_000,
+        }
+    }
+}
+
+/// What is allowed: sizes and rates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Largest story that is read; a larger one becomes a dead letter.
+    pub story_bytes_max: u32,
+    /// Longest time that reading one story may take before it becomes a dead letter.
+    pub story_deadline_ms: u64,
+    /// Stories a second over all inputs of this worker; 0 means no limit.
+    pub stories_per_second: f64,
+    /// Stories that may pass at once before the rate holds.
+    pub stories_burst: u32,
+    /// KiB a second over all inputs of this worker; 0 means no limit. A story weighs at least one.
+    pub kib_per_second: f64,
+    /// KiB that may pass at once before the rate holds. A larger story passes as one of this size.
+    pub kib_burst: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            story_bytes_max: 256 * 1024,
+            story_deadline_ms: 10_000,
+            stories_per_second: 0.0,
+            stories_burst: 100,
+            kib_per_second: 0.0,
+            kib_burst: 1024,
+        }
+    }
+}
+
+/// The CPU pool.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Work {
+    /// Threads that read stories; 0 means one a core.
+    pub threads: u16,
+}
+
+/// The port for probes and metrics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Address and port; port 0 takes a free one, an empty text turns it off.
+    pub listen: String,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:9464".to_owned() }
+    }
+}
+
+/// Logs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// How lines are written.
+    pub format: LogFormat,
+    /// What is written, as a tracing filter: `info`, `copydesk=debug,async_nats=warn`.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Auto, filter: "info".to_owned() }
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Config {
+    /// What no type can say: each finding names the key.
+    pub fn check(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let mut must = |holds: bool, key: &str, what: &str| {
+            if !holds {
+                wrong.push(format!("`{key}` {what}"));
+            }
+        };
+        must(!self.nats.urls.is_empty(), "nats.urls", "names no server");
+        must(
+            self.nats.user.is_some() == self.nats.password.is_some(),
+            "nats.password",
+            "and `nats.user` go together",
+        );
+        let ways = [self.nats.user.is_some(), self.nats.token.is_some(), self.nats.credentials_file.is_some()];
+        must(ways.iter().filter(|given| **given).count() <= 1, "nats", "gives more than one way to log in");
+        must(matches!(self.streams.replicas, 1 | 3 | 5), "streams.replicas", "is not 1, 3 or 5");
+        let names = [&self.streams.input.name, &self.streams.output.name, &self.streams.dead.name];
+        for (name, key) in names.iter().zip(["input", "output", "dead"]) {
+            must(is_name(name), &format!("streams.{key}.name"), "is no stream name (letters, digits, `-`, `_`)");
+        }
+        must(
+            names[0] != names[1] && names[1] != names[2] && names[0] != names[2],
+            "streams",
+            "gives one name to two streams",
+        );
+        let placeholders = ["{agency}", "{language}", "{status}", "{source}"];
+        must(
+            template_rest_is_subject(&self.streams.output.subject, &placeholders),
+            "streams.output.subject",
+            "is no subject (known: {agency} {language} {status} {source})",
+        );
+        must(
+            template_rest_is_subject(&self.streams.dead.subject, &["{reason}"]),
+            "streams.dead.subject",
+            "is no subject (known: {reason})",
+        );
+        let delivery = &self.delivery;
+        must(delivery.ack_wait_ms >= 1_000, "delivery.ack_wait_ms", "is below 1000");
+        must((100..=30_000).contains(&delivery.pull_expires_ms), "delivery.pull_expires_ms", "is not 100 to 30000");
+        must(delivery.publish_timeout_ms >= 100, "delivery.publish_timeout_ms", "is below 100");
+        must(delivery.ack_timeout_ms >= 100, "delivery.ack_timeout_ms", "is below 100");
+        must(
+            (1..=delivery.retry_delay_max_ms).contains(&delivery.retry_delay_min_ms),
+            "delivery.retry_delay_min_ms",
+            "is not between 1 and `delivery.retry_delay_max_ms`",
+        );
+        must(
+            self.streams.output.duplicate_window_ms > delivery.ack_wait_ms.saturating_mul(2),
+            "streams.output.duplicate_window_ms",
+            "is not above twice `delivery.ack_wait_ms`: a redelivered story would give a second record",
+        );
+        let limits = &self.limits;
+        must(limits.story_bytes_max > 0, "limits.story_bytes_max", "is 0");
+        must(
+            limits.story_bytes_max <= self.streams.input.message_bytes_max,
+            "limits.story_bytes_max",
+            "is above `streams.input.message_bytes_max`",
+        );
+        must(limits.story_deadline_ms >= 100, "limits.story_deadline_ms", "is below 100");
+        for (rate, key) in [
+            (limits.stories_per_second, "limits.stories_per_second"),
+            (limits.kib_per_second, "limits.kib_per_second"),
+        ] {
+            must(rate == 0.0 || (0.001..=100e6).contains(&rate), key, "is neither 0 nor 0.001 to 100000000");
+        }
+        must(limits.stories_burst > 0, "limits.stories_burst", "is 0");
+        must(limits.kib_burst > 0, "limits.kib_burst", "is 0");
+        must(!self.inputs.0.is_empty(), "inputs", "is empty");
+        let mut durables = std::collections::BTreeSet::new();
+        for (name, input) in &self.inputs.0 {
+            let key = |field: &str| format!("inputs.{name}.{field}");
+            must(is_name(&input.durable), &key("durable"), "is no consumer name (letters, digits, `-`, `_`)");
+            must(durables.insert(&input.durable), &key("durable"), "is used by another input");
+            must(is_subject(&input.subject), &key("subject"), "is no subject");
+            must((1..=100_000).contains(&input.stories_max), &key("stories_max"), "is not 1 to 100000");
+            must(input.ack_pending_max >= input.stories_max, &key("ack_pending_max"), "is below `stories_max`");
+            must(
+                input.bytes_max >= 2 * u64::from(limits.story_bytes_max),
+                &key("bytes_max"),
+                "is below twice `limits.story_bytes_max`",
+            );
+        }
+        if !self.http.listen.is_empty() {
+            must(
+                self.http.listen.parse::<std::net::SocketAddr>().is_ok(),
+                "http.listen",
+                "is no address with a port, such as 127.0.0.1:9464",
+            );
+        }
+        wrong
+    }
+}
+
+/// A stream or consumer name that is safe as a subject token and as a file name.
+fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+fn is_subject(subject: &str) -> bool {
+    !subject.is_empty()
+        && subject.len() <= 256
+        && subject.split('.').all(|token| !token.is_empty() && !token.contains(char::is_whitespace))
+}
+
+fn template_rest_is_subject(template: &str, placeholders: &[&str]) -> bool {
+    let filled = placeholders.iter().fold(template.to_owned(), |text, name| text.replace(name, "x"));
+    is_subject(&filled) && !filled.contains(['{', '}', '*', '>'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_pass_their_own_check() {
+        assert_eq!(Config::default().check(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_rule_names_its_key() {
+        let broken = |change: &dyn Fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            config.check().join("; ")
+        };
+        let input = |change: fn(&mut Input)| move |c: &mut Config| change(c.inputs.0.get_mut("main").expect("main"));
+        let cases: Vec<(String, &str)> = vec![
+            (broken(&|c| c.nats.urls.clear()), "nats.urls"),
+            (broken(&|c| c.nats.user = Some("u".into())), "nats.password"),
+            (broken(&|c| c.streams.replicas = 2), "streams.replicas"),
+            (broken(&|c| c.streams.dead.name = "WIRE_RAW".into()), "streams"),
+            (broken(&|c| c.streams.input.name = "a.b".into()), "streams.input.name"),
+            (broken(&|c| c.streams.output.subject = "wire.{colour}".into()), "streams.output.subject"),
+            (broken(&|c| c.streams.dead.subject = "wire..x".into()), "streams.dead.subject"),
+            (broken(&|c| c.delivery.ack_wait_ms = 10), "delivery.ack_wait_ms"),
+            (broken(&|c| c.streams.output.duplicate_window_ms = 30_000), "streams.output.duplicate_window_ms"),
+            (broken(&|c| c.limits.story_bytes_max = 0), "limits.story_bytes_max"),
+            (broken(&|c| c.limits.stories_per_second = -1.0), "limits.stories_per_second"),
+            (broken(&|c| c.inputs.0.clear()), "inputs"),
+            (broken(&input(|i| i.bytes_max = 1)), "inputs.main.bytes_max"),
+            (broken(&input(|i| i.ack_pending_max = 1)), "inputs.main.ack_pending_max"),
+            (broken(&|c| c.http.listen = "nowhere".into()), "http.listen"),
+        ];
+        for (found, key) in cases {
+            assert!(found.contains(&format!("`{key}`")), "expected `{key}` in {found:?}");
+        }
+    }
+}
