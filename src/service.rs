@@ -1,3 +1,353 @@
-//! The service.
-/// What an operator can set.
+//! The service: subscribes, limits, schedules, publishes, acknowledges, reports.
+//!
+//! It knows nothing about language: what becomes of a story's bytes is up to a
+//! [`pool::Reader`]. `docs/DELIVERY.md` says what it promises and how, step by step; the steps'
+//! numbers stand in the code.
+
+pub mod admission;
+pub mod broker;
 pub mod config;
+pub mod delivery;
+pub mod egress;
+pub mod flight;
+pub mod http;
+pub mod ingress;
+pub mod metrics;
+pub mod names;
+pub mod pool;
+pub mod topology;
+
+use std::{
+    net::SocketAddr,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use futures_util::FutureExt;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{
+    admission::Admission,
+    broker::Broker,
+    config::Config,
+    delivery::Context,
+    egress::Egress,
+    flight::{Entered, Flight, Registry},
+    ingress::{Arrival, Budget, Pulling},
+    metrics::{Metrics, Outcome},
+    pool::{Pool, Reader},
+    topology::TopologyError,
+};
+
+/// What a worker did, told when it stops.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Deliveries by outcome, in the order of [`Outcome::ALL`].
+    pub outcomes: [u64; Outcome::ALL.len()],
+}
+
+impl Summary {
+    /// How many deliveries ended so.
+    pub fn count(&self, outcome: Outcome) -> u64 {
+        self.outcomes[outcome as usize]
+    }
+
+    /// Whether everything that was begun was finished.
+    pub fn is_clean(&self) -> bool {
+        self.count(Outcome::Left) == 0 && self.count(Outcome::Unconfirmed) == 0
+    }
+}
+
+/// What the worker tells about itself while it runs.
+#[derive(Debug, Default)]
+struct State {
+    connected: AtomicBool,
+    consuming: AtomicBool,
+    stopping: AtomicBool,
+    gate: Arc<egress::Gate>,
+    outcomes: [AtomicU64; Outcome::ALL.len()],
+}
+
+impl http::Readiness for State {
+    fn obstacles(&self) -> Vec<String> {
+        let unless = |holds: &AtomicBool, what: &str| (!holds.load(Ordering::Relaxed)).then(|| what.to_owned());
+        let mut obstacles: Vec<String> = [
+            unless(&self.connected, "the broker is not connected"),
+            unless(&self.consuming, "streams and consumers are not checked yet"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if !self.gate.is_open() {
+            obstacles.push("the output or dead-letter stream does not take messages".to_owned());
+        }
+        if self.stopping.load(Ordering::Relaxed) {
+            obstacles.push("the worker is stopping".to_owned());
+        }
+        obstacles
+    }
+}
+
+/// How often gauges are refreshed and the exporter tidies up.
+const GAUGE_INTERVAL: Duration = Duration::from_secs(2);
+/// What is kept of the grace period for flushing and closing the connection.
+const CLOSING_TIME: Duration = Duration::from_secs(1);
+
+/// Runs a worker until `stop`, then finishes what is begun within the grace period (step 9).
+/// `listening` is told the address of the HTTP port, where there is one.
+///
+/// # Errors
+/// The configuration cannot be used, or the topology would break the promise.
+pub async fn run(
+    config: Config,
+    reader: Arc<dyn Reader>,
+    recorder: Option<PrometheusHandle>,
+    stop: CancellationToken,
+    listening: impl FnOnce(SocketAddr),
+) -> anyhow::Result<Summary> {
+    let state = Arc::new(State::default());
+    let http_stop = CancellationToken::new();
+    let _http_guard = http_stop.clone().drop_guard();
+    let tasks = TaskTracker::new();
+    if !config.http.listen.is_empty() {
+        let (listener, address) = http::bind(&config.http.listen).await?;
+        listening(address);
+        let serving = http::serve(listener, state.clone(), recorder.clone(), http_stop.clone());
+        tasks.spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(error = %error, "the HTTP port failed");
+            }
+        });
+    }
+    let metrics = Metrics::new();
+    let broker = broker::connect(&config.nats).await?;
+    let gauges_stop = CancellationToken::new();
+    let _gauges_guard = gauges_stop.clone().drop_guard();
+    tasks.spawn(follow_connection(broker.connected.clone(), state.clone(), gauges_stop.clone()));
+    if !prepare(&broker, &config, &stop).await? {
+        return Ok(Summary::default());
+    }
+    state.consuming.store(true, Ordering::Relaxed);
+
+    let stop_now = CancellationToken::new();
+    let deadline = Duration::from_millis(config.limits.story_deadline_ms);
+    let context = Arc::new(Context {
+        client: broker.client.clone(),
+        admission: Admission::new(&config.limits),
+        pool: Pool::new(usize::from(config.work.threads), deadline, reader).context("cannot start the CPU pool")?,
+        egress: Egress {
+            client: broker.client.clone(),
+            gate: state.gate.clone(),
+            delivery: config.delivery.clone(),
+            stop_now: stop_now.clone(),
+        },
+        registry: Arc::new(Registry::default()),
+        metrics,
+        stopping: stop.clone(),
+        config,
+    });
+    let stories = TaskTracker::new();
+    let inputs = TaskTracker::new();
+    let mut budgets = Vec::new();
+    for (name, input) in &context.config.inputs.0 {
+        let budget = Arc::new(Budget::new(input.stories_max, input.bytes_max));
+        budgets.push((name.clone(), input.durable.clone(), budget.clone()));
+        inputs.spawn(read_input(name.as_str().into(), budget, context.clone(), stories.clone(), state.clone()));
+    }
+    inputs.close();
+    tasks.spawn(keep_alive(context.clone(), gauges_stop.clone()));
+    tasks.spawn(refresh_gauges(context.clone(), broker.clone(), budgets, recorder, gauges_stop.clone()));
+    tracing::info!(
+        stream.input = %context.config.streams.input.name, stream.output = %context.config.streams.output.name,
+        inputs = context.config.inputs.0.len(), extractor = names::EXTRACTOR_VERSION, "the desk is open"
+    );
+
+    stop.cancelled().await;
+    state.stopping.store(true, Ordering::Relaxed);
+    drain(&context, &inputs, &stories, &stop_now).await;
+    gauges_stop.cancel();
+    if tokio::time::timeout(CLOSING_TIME, async {
+        broker.client.flush().await.is_ok() && broker.client.drain().await.is_ok()
+    })
+    .await
+    .is_err()
+    {
+        tracing::warn!("the connection could not be flushed in time");
+    }
+    http_stop.cancel();
+    tasks.close();
+    let _ = tokio::time::timeout(CLOSING_TIME, tasks.wait()).await;
+    let outcomes = std::array::from_fn(|index| state.outcomes[index].load(Ordering::Relaxed));
+    Ok(Summary { outcomes })
+}
+
+/// Waits for the broker and makes sure of the topology; `false` when stopped first.
+async fn prepare(broker: &Broker, config: &Config, stop: &CancellationToken) -> anyhow::Result<bool> {
+    let ms = Duration::from_millis;
+    let mut backoff =
+        broker::Backoff::new(ms(config.delivery.retry_delay_min_ms), ms(config.delivery.retry_delay_max_ms));
+    loop {
+        if !broker::wait_connected(broker, stop).await {
+            return Ok(false);
+        }
+        let checked = tokio::select! {
+            () = stop.cancelled() => return Ok(false),
+            checked = topology::ensure(broker, config) => checked,
+        };
+        match checked {
+            Ok(warnings) => {
+                for warning in warnings {
+                    tracing::warn!(difference = %warning, "not as the configuration says");
+                }
+                return Ok(true);
+            }
+            Err(error @ TopologyError::Unreachable { .. }) => {
+                tracing::warn!(error = %error, "the broker is not ready; trying again");
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(false),
+                    () = tokio::time::sleep(backoff.pause()) => {}
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Pulls one input and starts a task for each story.
+async fn read_input(
+    name: Arc<str>,
+    budget: Arc<Budget>,
+    context: Arc<Context>,
+    stories: TaskTracker,
+    state: Arc<State>,
+) {
+    let Some(input) = context.config.inputs.0.get(&*name) else { return };
+    let ms = Duration::from_millis;
+    let delivery = &context.config.delivery;
+    let pulling = Pulling {
+        subject: format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", context.config.streams.input.name, input.durable),
+        expires: ms(delivery.pull_expires_ms),
+        bytes_min: topology::bytes_per_pull_min(context.client.max_payload()),
+        retry: (ms(delivery.retry_delay_min_ms), ms(delivery.retry_delay_max_ms)),
+    };
+    let arrived = {
+        let context = context.clone();
+        move |arrival: Arrival| arrive(&name, arrival, &context, &stories, &state)
+    };
+    let stopping = context.stopping.clone();
+    ingress::pull(&context.client, &pulling, &budget, &context.egress.gate, &context.metrics, &stopping, arrived).await;
+}
+
+/// Step 3, and a task of its own for what is new.
+fn arrive(input: &Arc<str>, arrival: Arrival, context: &Arc<Context>, stories: &TaskTracker, state: &Arc<State>) {
+    let count = {
+        let (state, metrics) = (state.clone(), context.metrics.clone());
+        move |outcome: Outcome| {
+            state.outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
+            metrics.ended(outcome);
+        }
+    };
+    let flight = Flight::new(input.clone(), arrival.info, arrival.message, arrival.reply, arrival.permit);
+    match context.registry.enter(flight) {
+        Entered::Copy => count(Outcome::Copy),
+        Entered::New(entry) => {
+            let context = context.clone();
+            stories.spawn(async move {
+                let ended = AssertUnwindSafe(delivery::deliver(&context, entry)).catch_unwind().await;
+                if ended.is_err() {
+                    tracing::error!("a delivery panicked; its story will come again");
+                }
+                count(ended.unwrap_or(Outcome::Left));
+            });
+        }
+    }
+}
+
+/// Step 9: stop asking, finish what is begun, give back the rest, all under one deadline.
+async fn drain(context: &Context, inputs: &TaskTracker, stories: &TaskTracker, stop_now: &CancellationToken) {
+    let grace = Duration::from_millis(context.config.delivery.grace_period_ms).saturating_sub(CLOSING_TIME);
+    tracing::info!(stories.in_flight = context.registry.len(), grace_ms = grace.as_millis() as u64, "closing the desk");
+    let finished = tokio::time::timeout(grace, async {
+        inputs.wait().await;
+        stories.close();
+        stories.wait().await;
+    });
+    if finished.await.is_err() {
+        let left = context.registry.len();
+        tracing::warn!(stories.left = left, "the grace period is over; what is left will be delivered again");
+        stop_now.cancel();
+        stories.close();
+        let _ = tokio::time::timeout(CLOSING_TIME, stories.wait()).await;
+    }
+}
+
+/// Step 4: a sign of life for every story, every third of `ack_wait`, counted from receipt.
+async fn keep_alive(context: Arc<Context>, stop: CancellationToken) {
+    let third = Duration::from_millis(context.config.delivery.ack_wait_ms / 3);
+    // Checked six times as often, so that no sign is late by more than a sixth.
+    let mut tick = tokio::time::interval(third / 6);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        for flight in context.registry.all() {
+            if flight.sign_is_due(third)
+                && let Err(error) = context.client.publish(flight.reply(), "+WPI".into()).await
+            {
+                tracing::warn!(error = %error, "cannot give a sign of life");
+            }
+        }
+    }
+}
+
+async fn follow_connection(mut connected: watch::Receiver<bool>, state: Arc<State>, stop: CancellationToken) {
+    loop {
+        let up = *connected.borrow_and_update();
+        state.connected.store(up, Ordering::Relaxed);
+        metrics::connected(up);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = connected.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+async fn refresh_gauges(
+    context: Arc<Context>,
+    broker: Broker,
+    budgets: Vec<(String, String, Arc<Budget>)>,
+    recorder: Option<PrometheusHandle>,
+    stop: CancellationToken,
+) {
+    let mut tick = tokio::time::interval(GAUGE_INTERVAL);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        for (name, durable, budget) in &budgets {
+            let (stories, bytes) = budget.in_use();
+            metrics::in_flight(name, stories, bytes);
+            let stream = &context.config.streams.input.name;
+            let info = async {
+                let handle = broker.jetstream.get_stream_no_info(stream).await.ok()?;
+                handle.consumer_info(durable).await.ok()
+            };
+            if let Some(info) = tokio::select! { () = stop.cancelled() => return, info = info => info } {
+                metrics::consumer(name, info.num_pending, info.num_ack_pending);
+            }
+        }
+        if let Some(recorder) = &recorder {
+            recorder.run_upkeep();
+        }
+    }
+}

@@ -127,11 +127,7 @@ pub struct InputStream {
 
 impl Default for InputStream {
     fn default() -> Self {
-        Self {
-            name: "WIRE_RAW".to_owned(),
-            subjects: vec!["wire.raw.>".to_owned()],
-            message_bytes_max: 768 * 1024,
-        }
+        Self { name: "WIRE_RAW".to_owned(), subjects: vec!["wire.raw.>".to_owned()], message_bytes_max: 768 * 1024 }
     }
 }
 
@@ -354,11 +350,7 @@ impl Config {
             }
         };
         must(!self.nats.urls.is_empty(), "nats.urls", "names no server");
-        must(
-            self.nats.user.is_some() == self.nats.password.is_some(),
-            "nats.password",
-            "and `nats.user` go together",
-        );
+        must(self.nats.user.is_some() == self.nats.password.is_some(), "nats.password", "and `nats.user` go together");
         let ways = [self.nats.user.is_some(), self.nats.token.is_some(), self.nats.credentials_file.is_some()];
         must(ways.iter().filter(|given| **given).count() <= 1, "nats", "gives more than one way to log in");
         must(matches!(self.streams.replicas, 1 | 3 | 5), "streams.replicas", "is not 1, 3 or 5");
@@ -405,10 +397,9 @@ impl Config {
             "is above `streams.input.message_bytes_max`",
         );
         must(limits.story_deadline_ms >= 100, "limits.story_deadline_ms", "is below 100");
-        for (rate, key) in [
-            (limits.stories_per_second, "limits.stories_per_second"),
-            (limits.kib_per_second, "limits.kib_per_second"),
-        ] {
+        for (rate, key) in
+            [(limits.stories_per_second, "limits.stories_per_second"), (limits.kib_per_second, "limits.kib_per_second")]
+        {
             must(rate == 0.0 || (0.001..=100e6).contains(&rate), key, "is neither 0 nor 0.001 to 100000000");
         }
         must(limits.stories_burst > 0, "limits.stories_burst", "is 0");

@@ -9,7 +9,7 @@ use super::Config;
 /// Begins the name of every environment variable that is a setting.
 const PREFIX: &str = "COPYDESK_";
 /// Names the file; not a setting itself.
-pub const FILE_VARIABLE: &str = "COPYDESK_CONFIG";
+const FILE_VARIABLE: &str = "COPYDESK_CONFIG";
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -98,8 +98,7 @@ impl Layers {
 
 /// Reads the file against the types first, so that an error has its line and column.
 fn read_file(path: &Path) -> Result<Table, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
     let wrong = |error: toml::de::Error| ConfigError::Syntax { path: path.to_owned(), message: error.to_string() };
     toml::from_str::<Config>(&text).map_err(wrong)?;
     toml::from_str(&text).map_err(wrong)
@@ -156,7 +155,8 @@ fn resolve_variable(variable: &str, keys: &[Key]) -> Option<Vec<String>> {
             return (joined == variable).then(|| key.path.clone());
         };
         let name = variable.strip_prefix(before)?.strip_suffix(after)?;
-        (!name.is_empty()).then(|| key.path.iter().map(|e| if e == "*" { name.to_owned() } else { e.clone() }).collect())
+        (!name.is_empty())
+            .then(|| key.path.iter().map(|e| if e == "*" { name.to_owned() } else { e.clone() }).collect())
     })
 }
 
@@ -184,7 +184,8 @@ fn set(table: &mut Table, path: &[String], text: &str, keys: &[Key]) -> Result<(
 
 /// Reads one value against the types by itself, so that the error names its own layer.
 fn check_alone(path: &[String], value: Value) -> Result<(), String> {
-    let nested = path.iter().rev().fold(value, |inner, element| Value::Table([(element.clone(), inner)].into_iter().collect()));
+    let nested =
+        path.iter().rev().fold(value, |inner, element| Value::Table([(element.clone(), inner)].into_iter().collect()));
     nested.try_into::<Config>().map(drop).map_err(|error| error.message().to_owned())
 }
 

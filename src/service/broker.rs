@@ -1,0 +1,234 @@
+//! The connection, and requests whose answer is believed only when it says so.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{Client, ConnectOptions, Event, HeaderMap, Request, Subject, client::RequestErrorKind, jetstream};
+use bytes::Bytes;
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use super::config::Nats;
+
+/// A connection with what is known of its state.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    /// The client.
+    pub client: Client,
+    /// Its JetStream side.
+    pub jetstream: jetstream::Context,
+    /// Whether it is connected.
+    pub connected: watch::Receiver<bool>,
+}
+
+/// Messages that one subscription may hold. Above every permit count: a full channel would drop.
+const SUBSCRIPTION_CAPACITY: usize = 131_072;
+/// Longest pause between two attempts to connect.
+const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(4);
+
+/// Connects; waits without end for a server, and reconnects without end.
+///
+/// # Errors
+/// A configuration that cannot be used (a credentials file that cannot be read, a URL that is
+/// none), or a server that refuses.
+pub async fn connect(nats: &Nats) -> anyhow::Result<Broker> {
+    let (tell, connected) = watch::channel(false);
+    let tell = Arc::new(tell);
+    let mut options = ConnectOptions::new()
+        .name(&nats.client_name)
+        .connection_timeout(Duration::from_millis(nats.connect_timeout_ms))
+        .ping_interval(Duration::from_millis(nats.ping_interval_ms))
+        .request_timeout(Some(Duration::from_millis(nats.request_timeout_ms)))
+        .subscription_capacity(SUBSCRIPTION_CAPACITY)
+        .client_capacity(8192)
+        .max_reconnects(None)
+        .retry_on_initial_connect()
+        .reconnect_delay_callback(|attempts| {
+            let doubled = Duration::from_millis(50 << attempts.min(8));
+            jitter(doubled.min(RECONNECT_DELAY_MAX))
+        })
+        .event_callback(move |event| {
+            let tell = tell.clone();
+            async move {
+                match event {
+                    Event::Connected => {
+                        tracing::info!(nats.event = "connected", "connected to the broker");
+                        tell.send_replace(true);
+                    }
+                    Event::Disconnected | Event::Closed => {
+                        tracing::warn!(nats.event = %event, "lost the broker");
+                        tell.send_replace(false);
+                    }
+                    Event::LameDuckMode | Event::Draining => tracing::info!(nats.event = %event, "broker is leaving"),
+                    Event::SlowConsumer(_) | Event::ServerError(_) | Event::ClientError(_) => {
+                        tracing::warn!(nats.event = %event, "broker trouble");
+                    }
+                }
+            }
+        });
+    if let (Some(user), Some(password)) = (&nats.user, &nats.password) {
+        options = options.user_and_password(user.clone(), password.expose().to_owned());
+    }
+    if let Some(token) = &nats.token {
+        options = options.token(token.expose().to_owned());
+    }
+    if let Some(path) = &nats.credentials_file {
+        options = options
+            .credentials_file(path)
+            .await
+            .map_err(|error| anyhow::anyhow!("cannot read the credentials file {}: {error}", path.display()))?;
+    }
+    let client = options
+        .connect(nats.urls.as_slice())
+        .await
+        .map_err(|error| anyhow::anyhow!("cannot connect to {}: {error}", nats.urls.join(", ")))?;
+    let jetstream = jetstream::context::ContextBuilder::new()
+        .timeout(Duration::from_millis(nats.request_timeout_ms))
+        .build(client.clone());
+    Ok(Broker { client, jetstream, connected })
+}
+
+/// Waits until the broker has been reached, or until `stop` ends first.
+pub async fn wait_connected(broker: &Broker, stop: &tokio_util::sync::CancellationToken) -> bool {
+    let mut connected = broker.connected.clone();
+    tokio::select! {
+        () = stop.cancelled() => false,
+        seen = connected.wait_for(|up| *up) => seen.is_ok(),
+    }
+}
+
+/// What the broker said to a publication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// It is stored, or was already: the record stands.
+    Stored {
+        /// Whether an earlier message had the same id.
+        duplicate: bool,
+    },
+    /// It can never be stored: too large for the stream or the broker.
+    TooLarge(String),
+    /// It is not known to be stored: send it again with the same id.
+    Again(String),
+}
+
+/// The parts of a PubAck that matter (nats-server `PubAck`, `ApiError`).
+#[derive(Deserialize)]
+struct PubAck {
+    seq: Option<u64>,
+    #[serde(default)]
+    duplicate: bool,
+    error: Option<ApiError>,
+}
+
+#[derive(Deserialize)]
+struct ApiError {
+    #[serde(default)]
+    code: u16,
+    #[serde(default)]
+    err_code: u32,
+    #[serde(default)]
+    description: String,
+}
+
+/// `JSStreamMessageExceedsMaximumErr` of nats-server.
+const MESSAGE_EXCEEDS_MAXIMUM: u32 = 10_054;
+
+/// Publishes and waits for the PubAck (step 6, and step 8 for dead letters).
+pub async fn publish(client: &Client, subject: &str, headers: HeaderMap, body: Bytes, timeout: Duration) -> Receipt {
+    let request = Request::new().payload(body).headers(headers).timeout(Some(timeout));
+    let answer = match client.send_request(subject.to_owned(), request).await {
+        Ok(answer) => answer,
+        Err(error) if error.kind() == RequestErrorKind::MaxPayloadExceeded => {
+            return Receipt::TooLarge("larger than the broker's max_payload".to_owned());
+        }
+        Err(error) if error.kind() == RequestErrorKind::NoResponders => {
+            return Receipt::Again("no stream takes the subject, or it has no leader".to_owned());
+        }
+        Err(error) => return Receipt::Again(error.to_string()),
+    };
+    read_receipt(&answer.payload)
+}
+
+fn read_receipt(payload: &[u8]) -> Receipt {
+    match serde_json::from_slice::<PubAck>(payload) {
+        Ok(PubAck { error: Some(error), .. }) if error.err_code == MESSAGE_EXCEEDS_MAXIMUM => {
+            Receipt::TooLarge("larger than the stream's largest message".to_owned())
+        }
+        Ok(PubAck { error: Some(error), .. }) => {
+            Receipt::Again(format!("{} ({}, {})", error.description, error.code, error.err_code))
+        }
+        Ok(PubAck { seq: Some(_), duplicate, .. }) => Receipt::Stored { duplicate },
+        Ok(_) | Err(_) => Receipt::Again("the answer is no receipt".to_owned()),
+    }
+}
+
+/// Sends an acknowledgement and waits for the broker's confirmation (step 7). Anything else than
+/// a confirmation is an error: the story will be delivered again.
+///
+/// # Errors
+/// Why it is not confirmed.
+pub async fn confirm(client: &Client, reply: Subject, kind: &'static [u8], timeout: Duration) -> Result<(), String> {
+    let request = Request::new().payload(Bytes::from_static(kind)).timeout(Some(timeout));
+    client.send_request(reply, request).await.map(drop).map_err(|error| error.to_string())
+}
+
+/// A random part of a pause: between half and the whole of it.
+pub fn jitter(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+/// Pauses that double up to a limit, with jitter.
+#[derive(Clone, Debug)]
+pub struct Backoff {
+    next: Duration,
+    first: Duration,
+    longest: Duration,
+}
+
+impl Backoff {
+    /// From the first pause to the longest.
+    pub fn new(first: Duration, longest: Duration) -> Self {
+        Self { next: first, first, longest }
+    }
+
+    /// The next pause.
+    pub fn pause(&mut self) -> Duration {
+        let pause = jitter(self.next);
+        self.next = (self.next * 2).min(self.longest);
+        pause
+    }
+
+    /// Begins again from the first pause.
+    pub fn reset(&mut self) {
+        self.next = self.first;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receipts_are_believed_only_when_they_say_so() {
+        assert_eq!(read_receipt(br#"{"stream":"A","seq":5}"#), Receipt::Stored { duplicate: false });
+        assert_eq!(read_receipt(br#"{"stream":"A","seq":5,"duplicate":true}"#), Receipt::Stored { duplicate: true });
+        let full = br#"{"error":{"code":503,"err_code":10077,"description":"maximum messages exceeded"},"stream":"A","seq":0}"#;
+        assert!(matches!(read_receipt(full), Receipt::Again(why) if why.contains("10077")));
+        let large = br#"{"error":{"code":400,"err_code":10054,"description":"message size exceeds maximum allowed"}}"#;
+        assert!(matches!(read_receipt(large), Receipt::TooLarge(_)));
+        for odd in [&b""[..], b"{}", b"+OK", b"[]"] {
+            assert!(matches!(read_receipt(odd), Receipt::Again(_)));
+        }
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_limit() {
+        let ms = Duration::from_millis;
+        let mut backoff = Backoff::new(ms(100), ms(300));
+        for limit in [100, 200, 300, 300] {
+            let pause = backoff.pause();
+            assert!(pause >= ms(limit / 2) && pause <= ms(limit), "{pause:?} for {limit}");
+        }
+        backoff.reset();
+        assert!(backoff.pause() <= ms(100));
+    }
+}

@@ -1,0 +1,99 @@
+//! Names that stand on the wire: headers, message ids, subjects.
+//!
+//! `docs/DELIVERY.md` has the same table for consumers.
+
+use async_nats::HeaderMap;
+
+use super::flight::Origin;
+
+/// The broker's header for deduplication.
+pub const MESSAGE_ID: &str = "Nats-Msg-Id";
+/// Stream that a story came from.
+pub const STREAM: &str = "Copydesk-Stream";
+/// Sequence of the story in that stream.
+pub const SEQUENCE: &str = "Copydesk-Sequence";
+/// When the broker stored the story (RFC 3339).
+pub const STORED: &str = "Copydesk-Stored";
+/// Subject that the story was published to.
+pub const SUBJECT: &str = "Copydesk-Subject";
+/// Which delivery of the story this comes from, counted from 1.
+pub const ATTEMPT: &str = "Copydesk-Attempt";
+/// `copydesk/` and the version.
+pub const EXTRACTOR: &str = "Copydesk-Extractor";
+/// The story's own id.
+pub const STORY_ID: &str = "Copydesk-Id";
+/// Why a story is a dead letter: a code.
+pub const REASON: &str = "Copydesk-Reason";
+/// Why a story is a dead letter: in words, without story text.
+pub const DETAIL: &str = "Copydesk-Detail";
+/// Begins the names of the story's own headers on a dead letter.
+pub const ORIGINAL_PREFIX: &str = "Copydesk-Original-";
+/// How many of the story's own headers did not fit on a dead letter.
+pub const ORIGINALS_LEFT_OUT: &str = "Copydesk-Originals-Left-Out";
+/// A reference time given beside the story (RFC 3339).
+pub const REFERENCE_TIME: &str = "Copydesk-Reference-Time";
+/// Media type of the payload.
+pub const CONTENT_TYPE: &str = "Content-Type";
+/// W3C trace context; passes through.
+pub const TRACE_PARENT: &str = "traceparent";
+
+/// What this build calls itself.
+pub const EXTRACTOR_VERSION: &str = concat!("copydesk/", env!("CARGO_PKG_VERSION"));
+
+/// `stream:sequence:stored-time`: the same for every delivery of one story, another one for a
+/// stream that was deleted and made again.
+pub fn message_id(origin: &Origin) -> String {
+    format!("{}:{}:{}", origin.stream, origin.sequence, origin.stored_ns)
+}
+
+/// Headers that every record and every dead letter carries.
+pub fn origin_headers(origin: &Origin, subject: &str, attempt: u64, message_id: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(MESSAGE_ID, message_id);
+    headers.insert(STREAM, origin.stream.as_str());
+    headers.insert(SEQUENCE, origin.sequence.to_string());
+    headers.insert(STORED, origin.stored().to_string());
+    headers.insert(SUBJECT, subject);
+    headers.insert(ATTEMPT, attempt.to_string());
+    headers.insert(EXTRACTOR, EXTRACTOR_VERSION);
+    headers
+}
+
+/// Longest token that is made from a value.
+const TOKEN_BYTES_MAX: usize = 48;
+
+/// A value as one subject token: lower-case letters, digits and `-`; `unknown` when nothing is left.
+pub fn token(value: Option<&str>) -> String {
+    let mut token = String::new();
+    for character in value.unwrap_or_default().chars().take(TOKEN_BYTES_MAX) {
+        if character.is_ascii_alphanumeric() {
+            token.push(character.to_ascii_lowercase());
+        } else if !token.is_empty() && !token.ends_with('-') {
+            token.push('-');
+        }
+    }
+    token.truncate(token.trim_end_matches('-').len());
+    if token.is_empty() { "unknown".to_owned() } else { token }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_becomes_one_safe_token() {
+        assert_eq!(token(Some("TASS")), "tass");
+        assert_eq!(token(Some("Example News.*>")), "example-news");
+        assert_eq!(token(Some(" —")), "unknown");
+        assert_eq!(token(None), "unknown");
+        assert_eq!(token(Some(&"x".repeat(100))).len(), TOKEN_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_stream_made_again_gives_other_ids() {
+        let origin = |stored_ns| Origin { stream: "WIRE_RAW".into(), sequence: 7, stored_ns };
+        assert_ne!(message_id(&origin(1)), message_id(&origin(2)));
+        let headers = origin_headers(&origin(1_700_000_000_000_000_000), "wire.raw.a", 2, "id");
+        assert_eq!(headers.get(STORED).map(async_nats::HeaderValue::as_str), Some("2023-11-14T22:13:20Z"));
+    }
+}

@@ -1,0 +1,191 @@
+//! The CPU pool (step 5): reading never runs on the async threads.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::{
+    decode::{DecodeError, Hints},
+    extract::Desk,
+};
+
+/// What becomes of a story's bytes. The service's only door to the desk.
+pub trait Reader: Send + Sync + 'static {
+    /// Reads one story.
+    ///
+    /// # Errors
+    /// The story can never be read.
+    fn read(&self, input: &[u8], hints: &Hints) -> Result<Enriched, DecodeError>;
+}
+
+/// A record ready to be published.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Enriched {
+    /// The record as JSON.
+    pub body: Bytes,
+    /// The story's own id.
+    pub id: String,
+    /// Values that a subject may be made of.
+    pub agency: Option<String>,
+    /// BCP 47.
+    pub language: Option<String>,
+    /// Status kind.
+    pub status: Option<String>,
+    /// The feed.
+    pub source: Option<String>,
+}
+
+impl Reader for Desk {
+    fn read(&self, input: &[u8], hints: &Hints) -> Result<Enriched, DecodeError> {
+        let record = self.read_bytes(input, hints)?;
+        let status = record.status.as_ref().and_then(|status| serde_json::to_value(status.kind).ok());
+        // A record holds strings and numbers alone: writing it to memory cannot fail.
+        let body = serde_json::to_vec(&record).unwrap_or_default();
+        Ok(Enriched {
+            body: body.into(),
+            agency: record.dateline.as_ref().and_then(|d| d.agency.as_ref()).map(|span| span.text.clone()),
+            language: record.language.map(|language| language.code),
+            status: status.and_then(|kind| kind.as_str().map(str::to_owned)),
+            source: record.source,
+            id: record.id,
+        })
+    }
+}
+
+/// Why a story is refused for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// A dotted code.
+    pub code: &'static str,
+    /// In words, without story text.
+    pub detail: String,
+    /// The story's own id, where it could be read.
+    pub id: Option<String>,
+}
+
+/// Threads that read stories.
+pub struct Pool {
+    threads: rayon::ThreadPool,
+    reader: Arc<dyn Reader>,
+    slots: Arc<Semaphore>,
+    deadline: Duration,
+}
+
+/// A place in the pool's queue; the queue is short, so that nothing waits where it cannot be
+/// given back.
+#[derive(Debug)]
+pub struct Slot(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+
+/// Slots a thread: one that is read and one that waits behind it.
+const SLOTS_PER_THREAD: usize = 2;
+
+impl Pool {
+    /// Starts the threads; 0 means one a core.
+    ///
+    /// # Errors
+    /// The threads cannot be started.
+    pub fn new(threads: usize, deadline: Duration, reader: Arc<dyn Reader>) -> anyhow::Result<Self> {
+        let threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("desk-{index}"))
+            .panic_handler(|_| tracing::error!("a job of the pool panicked outside of reading"))
+            .build()?;
+        let slots = Arc::new(Semaphore::new(threads.current_num_threads() * SLOTS_PER_THREAD));
+        Ok(Self { threads, reader, slots, deadline })
+    }
+
+    /// Waits for a place, first come, first served.
+    pub async fn slot(&self) -> Slot {
+        // The semaphore is never closed; a place of its own keeps the type total.
+        match self.slots.clone().acquire_owned().await {
+            Ok(permit) => Slot(permit),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Reads one story in the pool.
+    ///
+    /// # Errors
+    /// The story can never be read: it does not decode, reading it panicked, or took too long.
+    pub async fn read(&self, slot: Slot, input: Bytes, hints: Hints) -> Result<Enriched, Rejection> {
+        let (tell, told) = oneshot::channel();
+        let reader = self.reader.clone();
+        self.threads.spawn_fifo(move || {
+            let read = catch_unwind(AssertUnwindSafe(|| reader.read(&input, &hints)));
+            // Nobody listens any more when the deadline has passed.
+            let _ = tell.send(read.map_err(drop));
+            drop(slot);
+        });
+        match tokio::time::timeout(self.deadline, told).await {
+            Ok(Ok(Ok(read))) => {
+                read.map_err(|error| Rejection { code: error.code, detail: error.message, id: error.id })
+            }
+            Ok(Ok(Err(())) | Err(_)) => {
+                Err(Rejection { code: "read.panic", detail: "reading the story panicked".to_owned(), id: None })
+            }
+            Err(_) => {
+                let detail = format!("reading took longer than {} ms", self.deadline.as_millis());
+                Err(Rejection { code: "read.deadline", detail, id: None })
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("threads", &self.threads.current_num_threads()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Panics on `panic`; on `hang` waits until the test lets go.
+    struct Odd(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
+
+    impl Reader for Odd {
+        fn read(&self, input: &[u8], _: &Hints) -> Result<Enriched, DecodeError> {
+            match input {
+                b"panic" => panic!("on purpose"),
+                b"hang" => drop(self.0.lock().expect("one at a time").recv()),
+                _ => {}
+            }
+            Ok(Enriched { id: String::from_utf8_lossy(input).into_owned(), ..Enriched::default() })
+        }
+    }
+
+    async fn code_of(pool: &Pool, input: &'static str) -> Option<&'static str> {
+        let read = pool.read(pool.slot().await, Bytes::from_static(input.as_bytes()), Hints::default()).await;
+        read.err().map(|rejection| rejection.code)
+    }
+
+    #[tokio::test]
+    async fn a_story_that_panics_or_never_ends_is_refused_and_the_next_is_read() {
+        let (let_go, held) = std::sync::mpsc::channel();
+        let reader = Arc::new(Odd(std::sync::Mutex::new(held)));
+        let patient = Pool::new(1, Duration::from_mins(10), reader.clone()).expect("threads");
+        assert_eq!(code_of(&patient, "panic").await, Some("read.panic"));
+        assert_eq!(code_of(&patient, "good").await, None);
+        let strict = Pool::new(1, Duration::from_millis(20), reader).expect("threads");
+        assert_eq!(code_of(&strict, "hang").await, Some("read.deadline"));
+        let_go.send(()).expect("the reader waits");
+        assert_eq!(code_of(&patient, "good").await, None);
+    }
+
+    #[test]
+    fn the_desk_gives_what_subjects_are_made_of() {
+        let read = Reader::read(&Desk::new(), br#"{"id":"a","text":"All quiet.","source":"s1"}"#, &Hints::default());
+        let read = read.expect("a story");
+        assert_eq!(
+            (read.id.as_str(), read.source.as_deref(), read.status.as_deref()),
+            ("a", Some("s1"), Some("original"))
+        );
+        assert!(read.body.starts_with(b"{\"schema\":\"copydesk/record/1\""));
+    }
+}
