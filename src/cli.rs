@@ -1,1 +1,117 @@
-//! The command line.
+//! The command line: one file a command.
+
+mod config;
+mod demo;
+mod extract;
+mod publish;
+mod run;
+pub mod server;
+mod tail;
+pub mod view;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::service::config::{Config, ConfigError, Layers};
+
+/// A copy desk for machines: raw wire stories in, enriched records out.
+#[derive(Debug, Parser)]
+#[command(name = "copydesk", version, about, max_term_width = 100, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the worker: stories from NATS JetStream in, records out, until SIGINT or SIGTERM
+    Run(run::Arguments),
+    /// Read stories from files or standard input, without a broker
+    Extract(extract::Arguments),
+    /// Start a private broker and worker, send sample stories through, and show what came out
+    Demo(demo::Arguments),
+    /// Publish stories to a subject and wait for every receipt
+    Publish(publish::Arguments),
+    /// Print records as they come out
+    Tail(tail::Arguments),
+    /// Check or show the configuration, without a broker
+    Config(config::Arguments),
+    /// Print the JSON Schema of a record
+    Schema,
+}
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, Default, clap::Args)]
+struct Settings {
+    /// Configuration file (TOML); see config/default.toml for every key
+    #[arg(long, short, value_name = "FILE", env = "COPYDESK_CONFIG")]
+    config: Option<PathBuf>,
+    /// Set one key, such as nats.urls=nats://broker:4222; stands above file and environment
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl Settings {
+    fn load(&self) -> Result<Config, ConfigError> {
+        Layers::of_process(self.config.clone(), self.set.clone()).load()
+    }
+}
+
+/// `EX_USAGE` of sysexits.h: the command line itself is wrong.
+const EXIT_USAGE: u8 = 64;
+/// `EX_TEMPFAIL` of sysexits.h: stopped with work left, which will be delivered again.
+const EXIT_LEFT: u8 = 75;
+/// `EX_CONFIG` of sysexits.h: the configuration cannot be used.
+const EXIT_CONFIG: u8 = 78;
+
+/// Parses the command line, runs the command, and gives its exit status.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let status = if error.use_stderr() { EXIT_USAGE } else { 0 };
+            // Help that cannot be printed has no reader.
+            let _ = error.print();
+            return ExitCode::from(status);
+        }
+    };
+    let result = match arguments.command {
+        Command::Run(arguments) => run::main(&arguments),
+        Command::Extract(arguments) => extract::main(&arguments),
+        Command::Demo(arguments) => demo::main(&arguments),
+        Command::Publish(arguments) => publish::main(&arguments),
+        Command::Tail(arguments) => tail::main(&arguments),
+        Command::Config(arguments) => config::main(&arguments),
+        Command::Schema => print_schema(),
+    };
+    match result {
+        Ok(status) => status,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("copydesk: {error:#}");
+            let is_config = error.chain().any(<dyn std::error::Error>::is::<ConfigError>);
+            ExitCode::from(if is_config { EXIT_CONFIG } else { 1 })
+        }
+    }
+}
+
+/// Whoever read our output has gone: that is an end, not an error.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let is = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    error.chain().any(is)
+}
+
+fn print_schema() -> anyhow::Result<ExitCode> {
+    use std::io::Write;
+    let schema = serde_json::to_string_pretty(&crate::record::schema())?;
+    writeln!(std::io::stdout().lock(), "{schema}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A runtime for the commands that talk to a broker.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}

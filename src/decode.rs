@@ -73,7 +73,7 @@ pub fn decode(input: &[u8], hints: &Hints) -> Result<Story, DecodeError> {
         Format::Envelope => envelope::decode(input),
     }?;
     story.input_bytes = input.len() as u64;
-    story.sha256 = hex(&Sha256::digest(input));
+    story.sha256 = sha256_hex(input);
     if story.text.trim().is_empty() {
         let mut error = DecodeError::new("decode.empty", "there is no text");
         error.id = Some(story.id).filter(|id| !id.is_empty());
@@ -99,6 +99,11 @@ pub fn detect(input: &[u8]) -> Format {
         (Some(b'{'), Some(b'"' | b'}')) => Format::Envelope,
         _ => Format::Plain,
     }
+}
+
+/// SHA-256 of some bytes, lower-case hexadecimal (FIPS 180-4).
+pub fn sha256_hex(input: &[u8]) -> String {
+    hex(&Sha256::digest(input))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,0 +1,226 @@
+//! `copydesk extract`: files or standard input → records, without a broker.
+//!
+//! A reader, a few desks and a writer, joined by short queues: memory stays bounded however long
+//! the input is, and records come out in input order.
+
+mod input;
+
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, Receiver, SyncSender},
+    },
+    thread,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use self::input::{Input, Item};
+use super::view;
+use crate::{
+    decode::{DecodeError, Hints},
+    extract::Desk,
+    record::Record,
+    story::Format,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Files to read; none or - reads standard input
+    files: Vec<PathBuf>,
+    /// What the input is; auto looks at the content, and at the names .ndjson and .jsonl
+    #[arg(long, value_enum, default_value_t)]
+    from: From,
+    /// What is written: record is indented JSON, ndjson one record a line, text is for reading
+    #[arg(long, value_enum)]
+    to: Option<To>,
+    /// What relative dates are resolved against, where the input does not say (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    reference_time: Option<jiff::Timestamp>,
+    /// How many stories are read at once; 0 means one a core
+    #[arg(long, short, default_value_t = 0)]
+    jobs: usize,
+    /// Width of --to text, in columns
+    #[arg(long, default_value_t = 100)]
+    width: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum From {
+    #[default]
+    Auto,
+    Plain,
+    Envelope,
+    Ndjson,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum To {
+    Record,
+    Ndjson,
+    Text,
+}
+
+/// One story's answer on its way to the writer.
+type Answer = Receiver<Written>;
+
+/// What is to be written for one story.
+struct Written {
+    out: String,
+    /// For standard error, when the answer has no place in the output.
+    complaint: Option<String>,
+    failed: bool,
+}
+
+struct Job {
+    item: Item,
+    answer: SyncSender<Written>,
+}
+
+/// Stories waiting between reader and writer, per desk.
+const QUEUE_PER_JOB: usize = 4;
+/// From so many files on, a bar shows how far they are.
+const FILES_FOR_PROGRESS: usize = 20;
+
+pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let jobs = match arguments.jobs {
+        0 => thread::available_parallelism().map_or(1, usize::from),
+        jobs => jobs,
+    };
+    let inputs = Input::all(&arguments.files, arguments.from == From::Ndjson, arguments.from == From::Auto);
+    let any_lines = inputs.iter().any(Input::is_lines);
+    let to = arguments.to.unwrap_or(if any_lines { To::Ndjson } else { To::Record });
+    let hints = Hints {
+        format: match arguments.from {
+            From::Plain => Some(Format::Plain),
+            From::Envelope | From::Ndjson => Some(Format::Envelope),
+            From::Auto => None,
+        },
+        reference_time: arguments.reference_time.map(|time| time.to_string()),
+        ..Hints::default()
+    };
+    let style = view::Style { width: arguments.width, colour: colour_wanted() };
+    let desk = Desk::new();
+    let (work, queue) = mpsc::sync_channel::<Job>(jobs * QUEUE_PER_JOB);
+    let (answers, order) = mpsc::sync_channel::<Answer>(jobs * QUEUE_PER_JOB);
+    let queue = Arc::new(Mutex::new(queue));
+    let bar = progress(&inputs);
+    thread::scope(|scope| {
+        for _ in 0..jobs {
+            let (queue, desk, hints) = (queue.clone(), &desk, &hints);
+            scope.spawn(move || {
+                while let Some(job) = next(&queue) {
+                    // The writer may be gone already; then nobody misses the answer.
+                    let _ = job.answer.send(read(desk, hints, to, style, &job.item));
+                }
+            });
+        }
+        // The queue lives only as long as the desks hold it: a sender must never wait for nobody.
+        drop(queue);
+        let bar_of_reader = bar.clone();
+        scope.spawn(move || {
+            for input in inputs {
+                for item in input.items() {
+                    let (answer, told) = mpsc::sync_channel(1);
+                    if answers.send(told).is_err() || work.send(Job { item, answer }).is_err() {
+                        return;
+                    }
+                }
+                bar_of_reader.inc(1);
+            }
+        });
+        let failed = write_all(&order, &bar)?;
+        bar.finish_and_clear();
+        Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    })
+}
+
+fn next(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+/// Writes the answers in input order; whether any failed.
+fn write_all(order: &Receiver<Answer>, bar: &ProgressBar) -> anyhow::Result<bool> {
+    let mut out = std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout().lock());
+    let mut failed = false;
+    loop {
+        // Whoever reads a stream line by line gets what is ready before we wait for more.
+        let answer = match order.try_recv() {
+            Ok(answer) => answer,
+            Err(mpsc::TryRecvError::Disconnected) => break,
+            Err(mpsc::TryRecvError::Empty) => {
+                out.flush()?;
+                match order.recv() {
+                    Ok(answer) => answer,
+                    Err(mpsc::RecvError) => break,
+                }
+            }
+        };
+        let Ok(written) = answer.recv() else { anyhow::bail!("reading a story failed without an answer") };
+        out.write_all(written.out.as_bytes())?;
+        if let Some(complaint) = written.complaint {
+            bar.suspend(|| anstream::eprintln!("copydesk: {complaint}"));
+        }
+        failed |= written.failed;
+    }
+    out.flush()?;
+    Ok(failed)
+}
+
+fn read(desk: &Desk, hints: &Hints, to: To, style: view::Style, item: &Item) -> Written {
+    let read = match &item.bytes {
+        Ok(bytes) => desk.read_bytes(bytes, hints),
+        Err(error) => Err(error.clone()),
+    };
+    match read {
+        Ok(record) => Written { out: show(&record, to, style), complaint: None, failed: false },
+        Err(error) if to == To::Ndjson => Written { out: error_line(item, &error), complaint: None, failed: true },
+        Err(error) => {
+            let complaint = Some(format!("{}: {error}", item.name()));
+            Written { out: String::new(), complaint, failed: true }
+        }
+    }
+}
+
+fn show(record: &Record, to: To, style: view::Style) -> String {
+    // A record holds strings and numbers alone: it can always be written.
+    let mut out = match to {
+        To::Record => serde_json::to_string_pretty(record).unwrap_or_default(),
+        To::Ndjson => serde_json::to_string(record).unwrap_or_default(),
+        To::Text => view::render(record, style),
+    };
+    out.push('\n');
+    out
+}
+
+/// An error in the place of a record.
+fn error_line(item: &Item, error: &DecodeError) -> String {
+    let mut detail = json!({ "code": error.code, "message": error.message });
+    if let Some(line) = item.line {
+        detail["line"] = line.into();
+    }
+    if let Some(offset) = error.offset {
+        detail["offset"] = offset.into();
+    }
+    let mut object = json!({ "error": detail });
+    if let Some(id) = &error.id {
+        object["id"] = id.as_str().into();
+    }
+    format!("{object}\n")
+}
+
+fn colour_wanted() -> bool {
+    !matches!(anstream::AutoStream::choice(&std::io::stdout()), anstream::ColorChoice::Never)
+}
+
+fn progress(inputs: &[Input]) -> ProgressBar {
+    if inputs.len() < FILES_FOR_PROGRESS || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} files {per_sec} {eta}");
+    ProgressBar::new(inputs.len() as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
