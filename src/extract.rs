@@ -11,6 +11,8 @@ pub mod notes;
 pub mod quotes;
 pub mod sentences;
 pub mod status;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tokens;
 
 use crate::{
@@ -73,8 +75,9 @@ impl Desk {
         let text = story.text.as_str();
         let mut anomalies = Vec::new();
         let language = language::run(text, story.language.as_deref());
-        let dateline = dateline::run(text, &layout::lines(text), &mut anomalies);
-        let layout = layout::run(text, dateline.as_ref(), &mut anomalies);
+        let blocks = layout::split(text, &mut anomalies);
+        let dateline = dateline::run(text, &blocks, &mut anomalies);
+        let layout = layout::run(text, &blocks, dateline.as_ref());
         let bylines = byline::run(text, &layout, dateline.as_ref());
         let status = status::run(text, &layout, story);
         if !language.is_read() {

@@ -64,6 +64,7 @@ pub fn build(story: Story, findings: &Findings) -> Record {
             paragraph: sentence.paragraph,
         })
         .collect();
+    let slugline = story.slugline.or_else(|| findings.layout.slugline.map(|span| span.of(put.text).to_owned()));
     let headline = story.headline.or_else(|| findings.layout.headline.map(|span| span.of(put.text).to_owned()));
     Record {
         schema: SCHEMA_ID.to_owned(),
@@ -85,7 +86,7 @@ pub fn build(story: Story, findings: &Findings) -> Record {
             confidence: Confidence::from_percent(findings.language.confidence_percent),
         }),
         headline,
-        slugline: story.slugline,
+        slugline,
         keyword: story.keyword,
         category: story.category,
         urgency: story.urgency,
