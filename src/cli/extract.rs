@@ -104,39 +104,37 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         ..Hints::default()
     };
     let style = view::Style { width: arguments.width, colour: colour_wanted() };
-    let desk = Desk::new();
+    let (desk, hints) = (Arc::new(Desk::new()), Arc::new(hints));
     let (work, queue) = mpsc::sync_channel::<Job>(jobs * QUEUE_PER_JOB);
     let (answers, order) = mpsc::sync_channel::<Answer>(jobs * QUEUE_PER_JOB);
     let queue = Arc::new(Mutex::new(queue));
     let bar = progress(&inputs);
-    thread::scope(|scope| {
-        for _ in 0..jobs {
-            let (queue, desk, hints) = (queue.clone(), &desk, &hints);
-            scope.spawn(move || {
-                while let Some(job) = next(&queue) {
-                    // The writer may be gone already; then nobody misses the answer.
-                    let _ = job.answer.send(read(desk, hints, to, style, &job.item));
-                }
-            });
-        }
-        // The queue lives only as long as the desks hold it: a sender must never wait for nobody.
-        drop(queue);
-        let bar_of_reader = bar.clone();
-        scope.spawn(move || {
-            for input in inputs {
-                for item in input.items() {
-                    let (answer, told) = mpsc::sync_channel(1);
-                    if answers.send(told).is_err() || work.send(Job { item, answer }).is_err() {
-                        return;
-                    }
-                }
-                bar_of_reader.inc(1);
+    for _ in 0..jobs {
+        let (queue, desk, hints) = (queue.clone(), desk.clone(), hints.clone());
+        thread::spawn(move || {
+            while let Some(job) = next(&queue) {
+                // The writer may be gone already; then nobody misses the answer.
+                let _ = job.answer.send(read(&desk, &hints, to, style, &job.item));
             }
         });
-        let failed = write_all(&order, &bar)?;
-        bar.finish_and_clear();
-        Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-    })
+    }
+    let bar_of_reader = bar.clone();
+    thread::spawn(move || {
+        for input in inputs {
+            for item in input.items() {
+                let (answer, told) = mpsc::sync_channel(1);
+                if answers.send(told).is_err() || work.send(Job { item, answer }).is_err() {
+                    return;
+                }
+            }
+            bar_of_reader.inc(1);
+        }
+    });
+    // The other threads end with the process: a reader that waits for input must not keep alive a
+    // command whose output nobody reads any more.
+    let failed = write_all(&order, &bar)?;
+    bar.finish_and_clear();
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn next(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
