@@ -69,6 +69,10 @@ const SPEAKER_TOKENS_MAX: usize = 5;
 const OPENING_TOKENS_MAX: usize = 4;
 /// ` . . . ` is an ellipsis, ` . . . . ` an ellipsis and a full stop.
 const DOTS_OF_AN_ELLIPSIS: usize = 3;
+/// Shortest web or mail address, in bytes.
+const ADDRESS_BYTES_MIN: usize = 6;
+/// Shortest ruler, in bytes.
+const RULER_BYTES_MIN: usize = 5;
 /// Longest number of a list's marker, and of a reference behind a full stop, in digits.
 const MARKER_DIGITS_MAX: usize = 3;
 
@@ -122,6 +126,8 @@ const SAYING: &[&str] = &[
     "urged",
     "stated",
 ];
+/// Words that a capital gives away as the first of a sentence, wherever they stand.
+const LINE_OPENERS: &[&str] = &["It", "She", "We", "They", "You", "Please", "This", "There", "These"];
 /// Words that open the description of a speaker.
 const SPEAKER_OPENERS: &[&str] =
     &["he", "she", "they", "it", "we", "i", "one", "the", "a", "an", "his", "her", "their", "my", "our", "another"];
@@ -227,7 +233,8 @@ impl Marker {
     /// Whether `next` is the marker that comes after this one.
     fn leads_to(self, next: Self) -> bool {
         let by_roman = self.roman > 0 && next.roman == self.roman + 1;
-        self.style == next.style && (next.value == self.value + 1 || by_roman)
+        let countdown = self.style == MarkerStyle::NumberStop && next.value + 1 == self.value;
+        self.style == next.style && (next.value == self.value + 1 || by_roman || countdown)
     }
 }
 
@@ -282,6 +289,21 @@ impl<'t> Splitter<'t, '_> {
             let word = self.word(at);
             if word == "\"" {
                 quote_open = !quote_open;
+            }
+            if let Some(after) = self.line_of_its_own(at, word) {
+                if at > first {
+                    self.push(first, at);
+                }
+                self.push(at, after);
+                first = after;
+                at = after;
+                continue;
+            }
+            if self.is_line_end(first, at, word) {
+                self.push(first, at + 1);
+                at += 1;
+                first = at;
+                continue;
             }
             let Some(stop) = stop_of(at, word) else {
                 at += 1;
@@ -342,7 +364,9 @@ impl<'t> Splitter<'t, '_> {
             let attached = self.is_attached(next);
             let is_closing = match word {
                 ")" | "]" | "”" | "’" | "»" | "''" | "’’" => attached,
-                "'" => attached && !self.is_attached(next + 1),
+                "'" => {
+                    attached && !(self.is_attached(next + 1) && self.word(next + 1).starts_with(char::is_alphanumeric))
+                }
                 "\"" => self.closes(next, *quote_open),
                 _ => false,
             };
@@ -399,6 +423,9 @@ impl<'t> Splitter<'t, '_> {
             return false;
         }
         let attached = self.is_attached(behind);
+        if attached && next.starts_with(['.', '!', '?', '…']) {
+            return false;
+        }
         let word = self.first_word(behind);
         let upper = word.starts_with(char::is_uppercase);
         let lower = word.starts_with(char::is_lowercase);
@@ -443,7 +470,8 @@ impl<'t> Splitter<'t, '_> {
             }
             Stop::Ellipsis => {
                 let opens = at == first || is_opening(before);
-                upper && !opens && !(closed && self.is_speaker(behind))
+                let cited = closed && (self.word(at).starts_with('[') || self.is_speaker(behind));
+                upper && !opens && !cited
             }
             Stop::Abbreviation => upper && !attached && self.ends_at_abbreviation(first, at, word, closed),
             Stop::Emoticon => upper && !attached,
@@ -507,6 +535,44 @@ impl<'t> Splitter<'t, '_> {
         previous.leads_to(next) || begins_anew
     }
 
+    /// A ruler, or the date and the clock of a transmission, both in figures: where it ends.
+    ///
+    /// Text that was pasted together has lost the line breaks around them. A stamp after a word
+    /// in lower case or a comma belongs to the sentence (`sent on 03/01/2031 10:30`).
+    fn line_of_its_own(&self, at: usize, word: &str) -> Option<usize> {
+        let bytes = word.as_bytes();
+        let after = match bytes.first()? {
+            b'-' | b'=' | b'_' | b'*' | b'~' | b'#' if is_ruler(bytes) => at + 1,
+            digit if digit.is_ascii_digit() && is_date(word) && is_clock(self.word(at + 1)) => {
+                let before = at.checked_sub(1).map_or("", |before| self.word(before));
+                let in_sentence = before.starts_with(|mark: char| mark.is_lowercase() || mark == ',' || mark == '(');
+                if in_sentence && !before.contains('@') {
+                    return None;
+                }
+                at + 2 + usize::from(listed(&["am", "pm"], self.word(at + 2)))
+            }
+            _ => return None,
+        };
+        (!self.is_attached(at) && !self.is_attached(after)).then_some(after)
+    }
+
+    /// Whether the token ends a line that was pasted to the next: an address or `>` before a
+    /// capital, a name before `Please see`.
+    fn is_line_end(&self, first: usize, at: usize, word: &str) -> bool {
+        let byte = word.as_bytes().first().copied().unwrap_or(0);
+        if !(byte.is_ascii_alphabetic() || byte == b'>') || self.is_attached(at + 1) {
+            return false;
+        }
+        let next = self.word(at + 1);
+        let is_address = || word.len() >= ADDRESS_BYTES_MIN && (is_web_address(word) || word.contains('@'));
+        if !next.starts_with(char::is_uppercase) {
+            return is_web_address(next) && is_address();
+        }
+        let named = byte.is_ascii_uppercase() && at > first;
+        let opened = || LINE_OPENERS.contains(&next) && self.word(at + 2).starts_with(char::is_lowercase);
+        byte == b'>' || is_address() || (named && opened())
+    }
+
     /// Reads the marker of a list item.
     fn marker(&self, at: usize) -> Option<Marker> {
         let open = self.word(at) == "(";
@@ -563,6 +629,7 @@ fn stop_of(at: usize, word: &str) -> Option<Stop> {
             }
         }
         b':' | b';' | b'=' => (bytes.len() > 1 && at > 0 && bytes.last() != Some(&b'=')).then_some(Stop::Emoticon),
+        b'[' => (bytes.len() > 1).then_some(Stop::Ellipsis),
         0xE2 if word.starts_with('…') => Some(Stop::Ellipsis),
         0xE3 | 0xEF => match word {
             "。" | "．" => Some(Stop::Full),
@@ -588,6 +655,27 @@ fn is_repeated_mark(word: &str, stands_close: bool, behind_closing: bool) -> boo
 
 fn is_number(word: &str, digits_max: usize) -> bool {
     !word.is_empty() && word.len() <= digits_max && word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_web_address(word: &str) -> bool {
+    word.starts_with("http://") || word.starts_with("https://") || word.starts_with("www.")
+}
+
+/// A run of one mark, long enough to be drawn.
+fn is_ruler(bytes: &[u8]) -> bool {
+    bytes.len() >= RULER_BYTES_MIN && bytes.windows(2).all(|pair| pair.first() == pair.last())
+}
+
+/// `3/1/2031`, `03/01/31`.
+fn is_date(word: &str) -> bool {
+    let mut parts = word.split('/');
+    let mut part = |digits_max| parts.next().is_some_and(|part| is_number(part, digits_max));
+    part(2) && part(2) && part(4) && parts.next().is_none()
+}
+
+/// `10:30`, `10:30:59`.
+fn is_clock(word: &str) -> bool {
+    word.contains(':') && word.split(':').count() <= 3 && word.split(':').all(|part| is_number(part, 2))
 }
 
 /// `E`, `U.S`: what a missing space does not follow.
@@ -683,7 +771,7 @@ mod tests {
     fn ellipses_end_sentences_before_capitals_only() {
         check(
             "
-            We waited ... and waited.|Then...|Nothing came....|It was over.
+            We cut [...] here [...] and there [...]|Then we waited ... and waited.|Then...|Nothing came....|It was over.
             He was . . . tired.|She left . . . .|Nobody asked.
             ",
         );
@@ -703,6 +791,17 @@ mod tests {
             (i) First.|(ii) Second.|(iii) Third.
             • one thing|• another thing
             A. Moss and B. Stone met C. Lee.
+            ",
+        );
+    }
+
+    #[test]
+    fn lines_that_were_pasted_together_come_apart() {
+        check(
+            "
+            Ann Moss|03/01/2031 01:35 PM|Good morning.|It was sent on 3/1/2031 10:30.|We use #DeskTag and #other tags.
+            see http://news.example/a|Thanks again|-----------|Ray Stone|Please see below.
+            <ann@news.example>|Dear Ray
             ",
         );
     }
