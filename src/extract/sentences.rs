@@ -71,6 +71,8 @@ const OPENING_TOKENS_MAX: usize = 4;
 const DOTS_OF_AN_ELLIPSIS: usize = 3;
 /// Shortest web or mail address, in bytes.
 const ADDRESS_BYTES_MIN: usize = 6;
+/// Tokens of a letter's closing words.
+const CLOSING_TOKENS_MAX: usize = 3;
 /// Shortest ruler, in bytes.
 const RULER_BYTES_MIN: usize = 5;
 /// Longest number of a list's marker, and of a reference behind a full stop, in digits.
@@ -127,7 +129,12 @@ const SAYING: &[&str] = &[
     "stated",
 ];
 /// Words that a capital gives away as the first of a sentence, wherever they stand.
-const LINE_OPENERS: &[&str] = &["It", "She", "We", "They", "You", "Please", "This", "There", "These"];
+const LINE_OPENERS: &[&str] = &[
+    "It", "She", "We", "They", "You", "Please", "This", "There", "These", "Attached", "If", "As", "What", "Here",
+    "How", "Your", "Do", "Sent",
+];
+/// Words that close a letter: what follows the comma is a signature.
+const CLOSINGS: &[&str] = &["regards", "thanks", "cheers", "sincerely"];
 /// Words that open the description of a speaker.
 const SPEAKER_OPENERS: &[&str] =
     &["he", "she", "they", "it", "we", "i", "one", "the", "a", "an", "his", "her", "their", "my", "our", "another"];
@@ -557,16 +564,19 @@ impl<'t> Splitter<'t, '_> {
     }
 
     /// Whether the token ends a line that was pasted to the next: an address or `>` before a
-    /// capital, a name before `Please see`.
+    /// capital, the comma before a signature, a name before `Please see`.
     fn is_line_end(&self, first: usize, at: usize, word: &str) -> bool {
         let byte = word.as_bytes().first().copied().unwrap_or(0);
-        if !(byte.is_ascii_alphabetic() || byte == b'>') || self.is_attached(at + 1) {
+        if !(byte.is_ascii_alphabetic() || matches!(byte, b'>' | b',')) || self.is_attached(at + 1) {
             return false;
         }
         let next = self.word(at + 1);
         let is_address = || word.len() >= ADDRESS_BYTES_MIN && (is_web_address(word) || word.contains('@'));
         if !next.starts_with(char::is_uppercase) {
             return is_web_address(next) && is_address();
+        }
+        if byte == b',' {
+            return (1..=CLOSING_TOKENS_MAX).contains(&(at - first)) && listed(CLOSINGS, self.word(at - 1));
         }
         let named = byte.is_ascii_uppercase() && at > first;
         let opened = || LINE_OPENERS.contains(&next) && self.word(at + 2).starts_with(char::is_lowercase);
@@ -802,6 +812,8 @@ mod tests {
             Ann Moss|03/01/2031 01:35 PM|Good morning.|It was sent on 3/1/2031 10:30.|We use #DeskTag and #other tags.
             see http://news.example/a|Thanks again|-----------|Ray Stone|Please see below.
             <ann@news.example>|Dear Ray
+            Kind regards,|Ann Moss
+            A note of thanks to Moss, Stone and Lee.
             ",
         );
     }
