@@ -11,7 +11,9 @@
 //! sentences of a quotation are sentences of the story: their first carries the opening mark, their
 //! last the closing mark and the words that name the speaker (`…?" she asked.`). Abbreviations are
 //! judged by their class and by the word that follows; the markers of a list that runs on in one
-//! paragraph (`1. … 2. …`) begin a sentence each. A missing space (`over.Then`) is seen.
+//! paragraph (`1. … 2. …`) begin a sentence each. A missing space (`over.Then`) is seen. A line break
+//! inside a paragraph is a space. Where pasted text has lost its line breaks, rulers, stamps of date
+//! and clock, and addresses before a capital end a line.
 //!
 //! Does not use grammar: a verbless line is a sentence, and two sentences without any mark between
 //! them are one. Does not join what a paragraph break has cut.
@@ -843,6 +845,17 @@ mod tests {
         assert_eq!(texts, ["It rained.", "Nobody went out.", "What next? More rain"]);
         let first = &tokens[found[0].tokens.start as usize];
         assert_eq!(first.span.start(), body_start);
+    }
+
+    #[test]
+    fn a_line_break_inside_a_paragraph_is_a_space() {
+        let text = "They met in room No.\n3 with Gen.\nMoss and left.\nIt rained.";
+        let paragraph = Paragraph { span: Span::whole(text), kind: ParagraphKind::Body, section: 0 };
+        let layout = Layout { paragraphs: vec![paragraph], headline: None };
+        let tokens = tokens::run(text, &layout, None);
+        let found = run(text, &tokens, &layout, None);
+        let texts: Vec<&str> = found.iter().map(|sentence| sentence.span.of(text)).collect();
+        assert_eq!(texts, ["They met in room No.\n3 with Gen.\nMoss and left.", "It rained."]);
     }
 
     #[test]

@@ -488,19 +488,19 @@ impl<'t> Scanner<'t> {
 
     /// Whether the next word is a number.
     fn is_number_next(&self, at: usize) -> bool {
-        let space = usize::from(self.byte(at) == b' ');
+        let space = usize::from(matches!(self.byte(at), b' ' | b'\n'));
         self.is_digit_at(at + space)
     }
 
     fn is_capital_next(&self, at: usize) -> bool {
-        let space = usize::from(self.byte(at) == b' ');
+        let space = usize::from(matches!(self.byte(at), b' ' | b'\n'));
         self.char_at(at + space).is_some_and(char::is_uppercase)
     }
 
     /// Whether a capitalised word, or an initial, stands just before.
     fn is_name_before(&self, at: usize) -> bool {
         let before = text::slice(self.text, self.start, at);
-        let Some(before) = before.strip_suffix(' ') else { return false };
+        let Some(before) = before.strip_suffix([' ', '\n']) else { return false };
         let word = before.rsplit(|letter: char| !letter.is_alphanumeric() && letter != '.').next().unwrap_or("");
         word.starts_with(char::is_uppercase)
     }
