@@ -149,7 +149,7 @@ pub fn split(text: &str, anomalies: &mut Vec<Anomaly>) -> Vec<Block> {
             block.span.end = line.span.end;
         } else if is_last {
             let end = lines.last().map_or(line.span.end, |last| last.span.end);
-            anomalies.push(Anomaly::at("structure.truncated", Span { start: line.span.end, end }));
+            anomalies.push(Anomaly::at("structure.truncated", line.span));
             blocks.push(Block { span: Span { start: line.span.start, end }, is_row: false });
             break;
         } else {

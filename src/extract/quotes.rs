@@ -38,6 +38,10 @@ const DEPTH_MAX: usize = 4;
 const ATTRIBUTION_BYTES_MAX: usize = 240;
 /// Words behind a comma among which the cue of an attribution stands.
 const CUE_WORDS_MAX: usize = 14;
+/// Pieces between marks in one story; what follows is not read, and told.
+const PIECES_MAX: usize = 10_000;
+/// Lost marks that one story is told of; more are a sign that its marks mean something else.
+const LOST_MARKS_MAX: usize = 500;
 /// Paragraphs over which one quotation may run.
 const CONTINUED_MAX: usize = 200;
 
@@ -103,16 +107,25 @@ static CUES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
 
 /// Looks for direct quotations.
 pub fn run(text: &str, layout: &Layout, notes: &[Note], anomalies: &mut Vec<Anomaly>) -> Vec<Quote> {
-    let mut reader = Reader { text, pieces: Vec::new(), anomalies };
+    let mut reader = Reader { text, pieces: Vec::new(), lost_marks: 0, anomalies };
     let paragraphs = &layout.paragraphs;
     for (index, paragraph) in paragraphs.iter().enumerate() {
         if !holds_speech(paragraph.kind) || !has_marks(paragraph.span.of(text)) {
             continue;
         }
+        if reader.pieces.len() >= PIECES_MAX || reader.lost_marks >= LOST_MARKS_MAX {
+            reader.anomalies.push(Anomaly::at("structure.truncated", first_char(text, paragraph.span)));
+            break;
+        }
         let below = paragraphs.get(index + 1).filter(|below| holds_speech(below.kind)).map(|below| below.span);
         reader.pair(index, *paragraph, below);
     }
     group(text, layout, reader.pieces, notes)
+}
+
+/// The place where the reading of quotations ended.
+fn first_char(text: &str, span: Span) -> Span {
+    Span::new(span.start(), span.start() + char_at(text, span.start()).map_or(0, char::len_utf8))
 }
 
 /// Kinds of paragraphs in which somebody speaks.
@@ -295,6 +308,7 @@ struct Piece {
 struct Reader<'a> {
     text: &'a str,
     pieces: Vec<Piece>,
+    lost_marks: usize,
     anomalies: &'a mut Vec<Anomaly>,
 }
 
@@ -355,9 +369,24 @@ impl Reader<'_> {
 
     fn push(&mut self, paragraph: usize, depth: usize, opened: Mark, closed: (usize, usize), confidence_percent: u8) {
         let content = Span::new(opened.end, closed.0).trim(self.text);
-        if !content.is_empty() {
+        if !content.is_empty() && self.pieces.len() < PIECES_MAX {
             let outer = Span::new(opened.start, closed.1);
             self.pieces.push(Piece { outer, content, paragraph, depth, confidence_percent, runs_on: false });
+        }
+    }
+
+    /// Tells of a lost mark, up to the limit.
+    fn tell(&mut self, anomaly: Anomaly) {
+        self.lost_marks += 1;
+        if self.lost_marks <= LOST_MARKS_MAX {
+            self.anomalies.push(anomaly);
+        } else if self.lost_marks == LOST_MARKS_MAX + 1 {
+            self.anomalies.push(Anomaly {
+                code: "structure.truncated",
+                repair: None,
+                confidence_percent: None,
+                ..anomaly
+            });
         }
     }
 
@@ -400,7 +429,7 @@ impl Reader<'_> {
         let insert = opening_of(slice(self.text, mark.start, mark.end));
         let repair = Some(Repair { insert: insert.to_owned(), at: at as u32 }).filter(|_| at < mark.start);
         let confidence = repair.as_ref().map(|_| confidence_percent);
-        self.anomalies.push(Anomaly {
+        self.tell(Anomaly {
             repair,
             confidence_percent: confidence,
             ..Anomaly::at("quote.unmatched_close", Span::new(mark.start, mark.end))
@@ -422,7 +451,7 @@ impl Reader<'_> {
             None => (room.end(), 50),
         };
         let insert = closing_of(slice(self.text, opened.start, opened.end));
-        self.anomalies.push(Anomaly {
+        self.tell(Anomaly {
             repair: Some(Repair { insert: insert.to_owned(), at: at as u32 }),
             confidence_percent: Some(confidence_percent),
             ..Anomaly::at("quote.unmatched_open", Span::new(opened.start, opened.end))
@@ -740,13 +769,36 @@ fn judge(text: &str, piece: &Piece, room: Span, before: Option<(Piece, Option<us
             return Use::Speech;
         }
     }
-    if stops && upper && count >= 5 && !ends_paragraph {
+    // In the middle of a sentence: straight behind a cue, or a whole sentence behind no word
+    // that a title or a term would stand behind.
+    let word_before = front.rsplit(|c: char| c.is_whitespace()).next().unwrap_or("");
+    if is_cue(word_before) && upper && (stops || pauses || count >= 2) {
         return Use::Speech;
     }
-    if stops && upper && count >= 4 && ends_paragraph {
-        return Use::Speech;
-    }
-    if pauses && upper && count >= 5 && attributes(behind) {
+    let of_a_title = word_before.ends_with("'s")
+        || word_before.ends_with("’s")
+        || matches!(
+            word_before,
+            "the"
+                | "a"
+                | "an"
+                | "in"
+                | "on"
+                | "of"
+                | "at"
+                | "for"
+                | "by"
+                | "called"
+                | "titled"
+                | "entitled"
+                | "dubbed"
+                | "and"
+                | "or"
+                | "as"
+                | "with"
+                | "from"
+        );
+    if stops && upper && count >= 4 && !of_a_title || pauses && upper && count >= 5 && attributes(behind) {
         return Use::Speech;
     }
     Use::Term
@@ -770,7 +822,7 @@ mod tests {
         let mut anomalies = Vec::new();
         let blocks = layout::split(text, &mut anomalies);
         let layout = layout::run(text, &blocks, None);
-        let notes = notes::run(text, &layout);
+        let notes = notes::run(text, &layout, &mut anomalies);
         let quotes = run(text, &layout, &notes, &mut anomalies);
         (quotes, anomalies)
     }
