@@ -85,7 +85,7 @@ impl Desk {
         }
         let tokens = tokens::run(text, &layout, dateline.as_ref());
         let sentences = sentences::run(text, &tokens, &layout, dateline.as_ref());
-        let notes = notes::run(text, &layout);
+        let notes = notes::run(text, &layout, &mut anomalies);
         let quotes = if language.is_read() { quotes::run(text, &layout, &notes, &mut anomalies) } else { Vec::new() };
         Findings { layout, language, dateline, bylines, status, tokens, sentences, quotes, notes, anomalies }
     }

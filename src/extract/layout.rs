@@ -149,7 +149,7 @@ pub fn split(text: &str, anomalies: &mut Vec<Anomaly>) -> Vec<Block> {
             block.span.end = line.span.end;
         } else if is_last {
             let end = lines.last().map_or(line.span.end, |last| last.span.end);
-            anomalies.push(Anomaly::at("structure.truncated", Span { start: line.span.end, end }));
+            anomalies.push(Anomaly::at("structure.truncated", line.span));
             blocks.push(Block { span: Span { start: line.span.start, end }, is_row: false });
             break;
         } else {
@@ -648,7 +648,7 @@ fn is_crosshead(around: &Around<'_>) -> bool {
         None => false,
     };
     let runs_on = |words: &str| ends_sentence(words) || words.len() > CROSSHEAD_BYTES_MAX;
-    let has_body_below = runs_on(below) || around.at(2).is_some_and(runs_on) && list_marker(below).is_some();
+    let has_body_below = runs_on(below) || list_marker(below).is_some();
     starts_well
         && open_end
         && (marked || count <= 12)
@@ -679,7 +679,7 @@ fn opens_background(words: &str) -> bool {
     starts_with_any(words, &OPENINGS)
 }
 
-/// Opens with a quotation mark and holds at least two fifths of quoted words.
+/// Opens with a quotation mark and holds at least a third of quoted words.
 fn is_mostly_quoted(words: &str) -> bool {
     let Some(first) = words.chars().next() else { return false };
     let single = matches!(first, '‘' | '\'');
@@ -713,7 +713,7 @@ fn is_mostly_quoted(words: &str) -> bool {
     if open {
         inside += words.len() - opened_at;
     }
-    inside * 5 >= words.len() * 2
+    inside * 3 >= words.len()
 }
 
 /// The first words of a block, for stages that only look at openings.

@@ -16,8 +16,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{Layout, ParagraphKind, is_credit, opening};
-use crate::text::{Span, from, slice, until};
+use crate::{
+    story::Anomaly,
+    text::{Span, from, slice, until},
+};
 
+/// Notes of one story; what follows is not read, and told.
+const NOTES_MAX: usize = 2_000;
 /// Bytes of a note inside a paragraph.
 const NOTE_BYTES_MAX: usize = 600;
 /// Open brackets that wait for their other half.
@@ -55,9 +60,13 @@ pub struct Note {
 }
 
 /// Looks for notes.
-pub fn run(text: &str, layout: &Layout) -> Vec<Note> {
+pub fn run(text: &str, layout: &Layout, anomalies: &mut Vec<Anomaly>) -> Vec<Note> {
     let mut notes = Vec::new();
     for paragraph in &layout.paragraphs {
+        if notes.len() >= NOTES_MAX {
+            anomalies.push(Anomaly::at("structure.truncated", Span { end: paragraph.span.start, ..paragraph.span }));
+            break;
+        }
         let words = paragraph.span.of(text);
         match paragraph.kind {
             ParagraphKind::Note => notes.push(whole(text, paragraph.span)),
@@ -105,7 +114,7 @@ fn inside(text: &str, paragraph: Span, notes: &mut Vec<Note>) {
             b')' | b']' => {
                 let opener = if byte == b')' { b'(' } else { b'[' };
                 let Some((start, _)) = open.pop_if(|(_, found)| *found == opener) else { continue };
-                if at + 1 - start <= NOTE_BYTES_MAX {
+                if at + 1 - start <= NOTE_BYTES_MAX && notes.len() < NOTES_MAX {
                     let span = Span::new(paragraph.start() + start, paragraph.start() + at + 1);
                     notes.extend(bracketed(text, span));
                 }
@@ -246,7 +255,7 @@ mod tests {
             NoteKind::Credit => "credit",
             NoteKind::Sic => "sic",
         };
-        run(text, &layout)
+        run(text, &layout, &mut Vec::new())
             .into_iter()
             .flat_map(|note| [(label(note.kind), Some(note.span)), ("author", note.author)])
             .filter_map(|(label, span)| span.map(|span| (label, span)))

@@ -1,0 +1,108 @@
+//! The sample stories, read and written down.
+//!
+//! One snapshot a story, as a page that a person can proofread: what each paragraph is, the
+//! sentences in it, then what was found. A story may have any finding that the record has a
+//! place for; a snapshot shows those of the structure. Run with `INSTA_UPDATE=always` to accept
+//! changes, and with `INSTA_UNREFERENCED=reject` to refuse snapshots that no story stands behind
+//! (`cargo insta test --unreferenced=reject` does the same).
+
+mod fixtures;
+
+use std::fmt::Write;
+
+use copydesk::{
+    decode::Hints,
+    extract::Desk,
+    record::{Record, SpanText},
+};
+
+#[test]
+fn sample_stories() {
+    let desk = Desk::new();
+    for (name, bytes) in fixtures::stories() {
+        let record = desk.read_bytes(&bytes, &Hints::default()).expect("a sample story decodes");
+        insta::assert_snapshot!(name.as_str(), page(&record));
+    }
+}
+
+/// Every snapshot belongs to a story.
+#[test]
+fn no_snapshot_without_a_story() {
+    let names: Vec<String> = fixtures::stories().into_iter().map(|(name, _)| format!("golden__{name}.snap")).collect();
+    let folder = fixtures::folder("tests/snapshots");
+    for entry in std::fs::read_dir(folder).expect("snapshots") {
+        let file = entry.expect("a file").file_name().to_string_lossy().into_owned();
+        assert!(!file.starts_with("golden__") || names.contains(&file), "{file} has no story");
+    }
+}
+
+fn page(record: &Record) -> String {
+    let mut page = String::new();
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(page, "{name}: {value}");
+    };
+    line("encoding", record.raw.encoding.clone());
+    for (name, value) in [("headline", &record.headline), ("slugline", &record.slugline)] {
+        if let Some(value) = value {
+            line(name, value.clone());
+        }
+    }
+    for byline in &record.bylines {
+        let beside: Vec<&str> = byline.title.as_deref().into_iter().chain(byline.place.as_deref()).collect();
+        line("byline", [&[byline.name.as_str()][..], &beside].concat().join(" | "));
+    }
+    if let Some(dateline) = &record.dateline {
+        let part = |span: &Option<SpanText>| span.as_ref().map_or("-".to_owned(), |span| span.text.clone());
+        let parts = [&dateline.place, &dateline.date, &dateline.agency].map(part).join(" | ");
+        line("dateline", format!("{parts}, story from {}", dateline.body_start));
+    }
+    if let Some(status) = &record.status {
+        let cue = status.cue.as_ref().map_or(String::new(), |cue| format!(" ({})", cue.text));
+        let number = status.number.map_or(String::new(), |number| format!(" {number}"));
+        line("status", format!("{:?}{number}{cue}", status.kind).to_lowercase());
+    }
+    page.push('\n');
+    let chars: Vec<char> = record.text.chars().collect();
+    let text = |start: u32, end: u32| {
+        let piece = chars.get(start as usize..end as usize).unwrap_or_default();
+        piece.iter().collect::<String>().replace('\n', "⏎")
+    };
+    for (index, paragraph) in record.paragraphs.iter().enumerate() {
+        let _ = writeln!(page, "{:?} {}", paragraph.kind, paragraph.section);
+        let sentences = record.sentences.iter().filter(|sentence| sentence.paragraph as usize == index);
+        let mut none = true;
+        for sentence in sentences {
+            none = false;
+            let _ = writeln!(page, "    {}", text(sentence.start, sentence.end));
+        }
+        if none {
+            let _ = writeln!(page, "    {}", text(paragraph.start, paragraph.end));
+        }
+    }
+    page.push('\n');
+    for quote in &record.quotes {
+        let inside = quote.parent.as_ref().map_or(String::new(), |parent| format!(" inside {parent}"));
+        let confidence = quote.confidence.and_then(|c| serde_json::to_string(&c).ok()).unwrap_or_default();
+        let _ = writeln!(page, "{} {:?}{inside} {confidence}", quote.id, quote.kind);
+        for content in &quote.content {
+            let _ = writeln!(page, "    {}", text(content.start, content.end));
+        }
+        for gap in &quote.not_said {
+            let _ = writeln!(page, "    not said: {}", text(gap.start, gap.end));
+        }
+    }
+    for note in &record.editorial_notes {
+        let inside = note.inside_quote.as_ref().map_or(String::new(), |quote| format!(" inside {quote}"));
+        let _ = writeln!(page, "{} {:?}{inside}: {}", note.id, note.kind, text(note.span.start, note.span.end));
+    }
+    for anomaly in &record.anomalies {
+        let place = anomaly.span.as_ref().map_or(String::new(), |span| format!(" {}: {:?}", span.start, span.text));
+        let repair = anomaly.repair.as_ref().map_or(String::new(), |repair| {
+            let before = text(repair.at.saturating_sub(12), repair.at);
+            let after = text(repair.at, (repair.at + 12).min(chars.len() as u32));
+            format!(", read as …{before}[{}]{after}…", repair.insert)
+        });
+        let _ = writeln!(page, "{}{place}{repair}", anomaly.code);
+    }
+    page
+}

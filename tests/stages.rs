@@ -1,0 +1,206 @@
+//! Properties of every stage, over random text and over sample stories with their marks spoilt:
+//! no panic, valid spans, the same in the same out, and records that keep their contract.
+
+mod fixtures;
+
+use std::sync::LazyLock;
+
+use copydesk::{
+    decode::Hints,
+    extract::{Desk, Findings},
+    story::Story,
+    text::Span,
+};
+use proptest::prelude::*;
+
+static STORIES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let desk = Desk::new();
+    let read = |(_, bytes): (String, Vec<u8>)| desk.read_bytes(&bytes, &Hints::default()).expect("decodes").text;
+    fixtures::stories().into_iter().map(read).collect()
+});
+
+static SCHEMA: LazyLock<jsonschema::Validator> =
+    LazyLock::new(|| jsonschema::validator_for(&copydesk::record::schema()).expect("a schema"));
+
+/// Each stage with the spans that it gives.
+macro_rules! stages {
+    ($($stage:ident: |$findings:ident, $story:ident| $spans:expr;)*) => {
+        $(
+            mod $stage {
+                use super::*;
+
+                fn spans($findings: &Findings, $story: &Story) -> Vec<Span> {
+                    let _ = $story;
+                    $spans
+                }
+
+                proptest! {
+                    #[test]
+                    fn holds_on_random_text(text in any_text()) {
+                        hold(&text, spans)?;
+                    }
+
+                    #[test]
+                    fn holds_on_spoilt_stories(text in spoilt_story()) {
+                        hold(&text, spans)?;
+                    }
+                }
+            }
+        )*
+    };
+}
+
+stages! {
+    layout: |findings, _story| {
+        let header = [findings.layout.headline, findings.layout.slugline];
+        findings.layout.paragraphs.iter().map(|p| p.span).chain(header.into_iter().flatten()).collect()
+    };
+    dateline: |findings, _story| {
+        let spans = findings.dateline.iter().flat_map(|d| [Some(d.span), d.place, d.date, d.agency]);
+        let body = findings.dateline.iter().map(|d| Span { start: d.body_start, end: d.body_start });
+        spans.flatten().chain(body).collect()
+    };
+    byline: |findings, _story| {
+        findings.bylines.iter().flat_map(|b| [Some(b.name), b.title, b.place]).flatten().collect()
+    };
+    status: |findings, _story| findings.status.cue.into_iter().collect();
+    notes: |findings, _story| findings.notes.iter().flat_map(|n| [Some(n.span), n.author]).flatten().collect();
+    quotes: |findings, _story| {
+        findings.quotes.iter().flat_map(|q| q.content.iter().chain(&q.not_said)).copied().collect()
+    };
+    anomalies: |findings, _story| {
+        let repairs = findings.anomalies.iter().filter_map(|a| a.repair.as_ref());
+        let repairs = repairs.map(|repair| Span { start: repair.at, end: repair.at });
+        findings.anomalies.iter().filter_map(|a| a.span).chain(repairs).collect()
+    };
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "\\PC{0,200}",
+        "[A-Z]{2,8}[,.]? (Jan\\. 5|\\(AP\\)|/TASS/|, |- |-- |[A-Za-z]{1,6} ){0,6}[\"'“”‘’„«»`()\\[\\]a-zA-Z ,.\n\t-]{0,200}",
+        "[\"'“”‘’„“«»`]{0,60}",
+        "(\"[A-Za-z ,.]{0,30}|” |[a-z]+ said[.,:] |\n\n?|\\(Adds|By [A-Z][a-z]+ [A-Z][a-z]+\n|- [a-z]+\n|[A-Z]+\n){0,30}",
+    ]
+}
+
+/// A sample story in which some marks are missing, doubled or of another kind.
+fn spoilt_story() -> impl Strategy<Value = String> {
+    let edits = prop::collection::vec((any::<prop::sample::Index>(), 0_u8..6), 0..12);
+    (any::<prop::sample::Index>(), edits).prop_map(|(story, edits)| {
+        let mut chars: Vec<char> = story.get(&STORIES).chars().collect();
+        for (at, edit) in edits {
+            let marks: Vec<usize> = (0..chars.len()).filter(|index| is_mark(chars[*index])).collect();
+            if marks.is_empty() {
+                break;
+            }
+            let mark = *at.get(&marks);
+            match edit {
+                0 => drop(chars.remove(mark)),
+                1 => chars.insert(mark, chars[mark]),
+                2 => chars[mark] = '”',
+                3 => chars[mark] = '"',
+                4 => chars[mark] = '‘',
+                _ => chars.insert(mark, '\n'),
+            }
+        }
+        chars.into_iter().collect()
+    })
+}
+
+fn is_mark(c: char) -> bool {
+    matches!(c, '"' | '\'' | '`' | '“' | '”' | '‘' | '’' | '„' | '«' | '»' | '(' | ')' | '\n' | '-' | ',')
+}
+
+fn story(text: &str) -> Option<Story> {
+    let envelope = serde_json::json!({"text": text, "language": "en"}).to_string();
+    copydesk::decode::decode(envelope.as_bytes(), &Hints::default()).ok()
+}
+
+/// Spans lie inside the text and on whole characters; a second run gives the same.
+fn hold(text: &str, spans: fn(&Findings, &Story) -> Vec<Span>) -> Result<(), TestCaseError> {
+    let Some(story) = story(text) else { return Ok(()) };
+    let desk = Desk::new();
+    let first = spans(&desk.find(&story), &story);
+    for span in &first {
+        prop_assert!(span.start <= span.end);
+        prop_assert!(story.text.get(span.start()..span.end()).is_some(), "{span:?} does not fit {:?}", story.text);
+    }
+    prop_assert_eq!(&first, &spans(&desk.find(&story), &story));
+    Ok(())
+}
+
+/// The rules of the contract that a schema cannot say.
+fn keeps_contract(text: &str) -> Result<(), TestCaseError> {
+    let Some(story) = story(text) else { return Ok(()) };
+    let desk = Desk::new();
+    let findings = desk.find(&story);
+    for pair in findings.layout.paragraphs.windows(2) {
+        prop_assert!(pair[0].span.end <= pair[1].span.start, "paragraphs overlap");
+        prop_assert!(pair[0].section <= pair[1].section);
+    }
+    for (index, quote) in findings.quotes.iter().enumerate() {
+        prop_assert!(!quote.content.is_empty());
+        prop_assert!(quote.content.windows(2).all(|pair| pair[0].end <= pair[1].start), "content out of order");
+        prop_assert!(quote.parent.is_none_or(|parent| parent < index), "a parent stands first");
+        for content in &quote.content {
+            let holders = findings.layout.paragraphs.iter().filter(|p| p.span.contains(*content)).count();
+            prop_assert_eq!(holders, 1, "a piece stays in its paragraph");
+        }
+    }
+    let record = desk.read(story);
+    let value = serde_json::to_value(&record).expect("serialises");
+    let errors: Vec<String> = SCHEMA.iter_errors(&value).map(|error| error.to_string()).collect();
+    prop_assert!(errors.is_empty(), "{errors:?}");
+    let chars: Vec<char> = record.text.chars().collect();
+    check_spans(&value, &chars)
+}
+
+/// Every `{start, end, text}` equals the text between the two, in code points.
+fn check_spans(value: &serde_json::Value, chars: &[char]) -> Result<(), TestCaseError> {
+    match value {
+        serde_json::Value::Object(fields) => {
+            let number = |name| fields.get(name).and_then(serde_json::Value::as_u64).map(|n| n as usize);
+            let text = fields.get("text").and_then(serde_json::Value::as_str);
+            if let (Some(start), Some(end), Some(text)) = (number("start"), number("end"), text) {
+                let piece: Option<String> = chars.get(start..end).map(|piece| piece.iter().collect());
+                prop_assert_eq!(piece.as_deref(), Some(text));
+            }
+            fields.values().try_for_each(|value| check_spans(value, chars))
+        }
+        serde_json::Value::Array(values) => values.iter().try_for_each(|value| check_spans(value, chars)),
+        _ => Ok(()),
+    }
+}
+
+proptest! {
+    #[test]
+    fn records_of_random_text_keep_the_contract(text in any_text()) {
+        keeps_contract(&text)?;
+    }
+
+    #[test]
+    fn records_of_spoilt_stories_keep_the_contract(text in spoilt_story()) {
+        keeps_contract(&text)?;
+    }
+}
+
+#[test]
+fn records_of_the_sample_stories_keep_the_contract() {
+    for text in STORIES.iter() {
+        keeps_contract(text).expect("the contract");
+    }
+}
+
+/// A story as large as the desk takes costs no more per byte than a small one: nothing here may
+/// take longer than a test run allows.
+#[test]
+fn odd_megabytes_are_read() {
+    let desk = Desk::new();
+    for unit in ["\n", "a", "\"", "'", "(", "\" a", "a,\" said. B\n", "\u{201c}A b.\n", "- x\n", "A, b said. "] {
+        let text = unit.repeat((1 << 20) / unit.len());
+        if let Some(story) = story(&format!("x{text}")) {
+            let _ = desk.find(&story);
+        }
+    }
+}
