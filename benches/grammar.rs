@@ -18,7 +18,7 @@ The board meets again at 6 p.m. on Friday.
 
 fn grammar(criterion: &mut Criterion) {
     let text = STORY.repeat(200);
-    let layout = layout::run(&text, None, &mut Vec::new());
+    let layout = layout::read(&text, None);
     let words = text.split_whitespace().count() as u64;
     let mut group = criterion.benchmark_group("grammar");
     group.throughput(Throughput::Elements(words));

@@ -264,6 +264,11 @@ fn continues(text: &str, above: Line, below: Line, width: usize, index: usize) -
 
 // --- kinds ----------------------------------------------------------------------------------
 
+/// Splits a text and tells its paragraphs apart in one go, for who has no use for the blocks.
+pub fn read(text: &str, dateline: Option<&Dateline>) -> Layout {
+    run(text, &split(text, &mut Vec::new()), dateline)
+}
+
 /// Tells the paragraphs apart.
 pub fn run(text: &str, blocks: &[Block], dateline: Option<&Dateline>) -> Layout {
     let lead = lead_index(text, blocks, dateline);

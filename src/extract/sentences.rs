@@ -726,7 +726,7 @@ mod tests {
     use crate::extract::layout::{self, Paragraph};
 
     fn sentences(text: &str) -> Vec<&str> {
-        let layout = layout::run(text, None, &mut Vec::new());
+        let layout = layout::read(text, None);
         let tokens = tokens::run(text, &layout, None);
         run(text, &tokens, &layout, None).iter().map(|sentence| sentence.span.of(text)).collect()
     }
@@ -837,7 +837,7 @@ mod tests {
             agency_style: None,
             body_start: body_start as u32,
         };
-        let mut layout = layout::run(text, Some(&dateline), &mut Vec::new());
+        let mut layout = layout::read(text, Some(&dateline));
         layout.paragraphs[1] = Paragraph { kind: ParagraphKind::Crosshead, ..layout.paragraphs[1] };
         let tokens = tokens::run(text, &layout, Some(&dateline));
         let found = run(text, &tokens, &layout, Some(&dateline));
@@ -851,7 +851,7 @@ mod tests {
     fn a_line_break_inside_a_paragraph_is_a_space() {
         let text = "They met in room No.\n3 with Gen.\nMoss and left.\nIt rained.";
         let paragraph = Paragraph { span: Span::whole(text), kind: ParagraphKind::Body, section: 0 };
-        let layout = Layout { paragraphs: vec![paragraph], headline: None };
+        let layout = Layout { paragraphs: vec![paragraph], headline: None, slugline: None };
         let tokens = tokens::run(text, &layout, None);
         let found = run(text, &tokens, &layout, None);
         let texts: Vec<&str> = found.iter().map(|sentence| sentence.span.of(text)).collect();
@@ -882,7 +882,7 @@ mod tests {
                 body_start,
             };
             for dateline in [None, Some(&dateline)] {
-                let layout = layout::run(&text, dateline, &mut Vec::new());
+                let layout = layout::read(&text, dateline);
                 let tokens = tokens::run(&text, &layout, dateline);
                 let sentences = run(&text, &tokens, &layout, dateline);
                 let mut next = 0;

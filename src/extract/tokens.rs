@@ -627,7 +627,7 @@ mod tests {
     use crate::extract::layout;
 
     fn tokens(text: &str) -> Vec<&str> {
-        let layout = layout::run(text, None, &mut Vec::new());
+        let layout = layout::read(text, None);
         run(text, &layout, None).iter().map(|token| token.span.of(text)).collect()
     }
 
@@ -723,7 +723,7 @@ mod tests {
     proptest! {
         #[test]
         fn tokens_are_ordered_and_cover_what_is_not_space(text in "(\\PC|[ \n.'\"a-zA-Z0-9@:/-]){0,200}") {
-            let layout = layout::run(&text, None, &mut Vec::new());
+            let layout = layout::read(&text, None);
             let tokens = run(&text, &layout, None);
             let mut at = 0;
             for token in &tokens {
