@@ -2,9 +2,8 @@
 //!
 //! One snapshot a story, as a page that a person can proofread: what each paragraph is, the
 //! sentences in it, then what was found. A story may have any finding that the record has a
-//! place for; a snapshot shows those of the structure. Run with `INSTA_UPDATE=always` to accept
-//! changes, and with `INSTA_UNREFERENCED=reject` to refuse snapshots that no story stands behind
-//! (`cargo insta test --unreferenced=reject` does the same).
+//! place for; a snapshot shows those of the structure. `INSTA_UPDATE=always cargo test --test
+//! golden` accepts changes; a snapshot that no story stands behind fails a test of its own.
 
 mod fixtures;
 

@@ -81,6 +81,11 @@ const NOT_PLACES: &str = "ADVISORY ALERT ANALYSIS BREAKING BREAKINGVIEWS BRIEF B
     NEWS NOTE OPEC OPINION PHOTOS POLL PREVIEW PROFILE REFILE REVIEW SNAPSHOT SPECIAL SPORT TIMELINE TOP UNESCO \
     UNICEF UPDATE URGENT VIDEO WATCH WRAPUP";
 
+/// First words of towns that are written in two words.
+const FIRST_WORDS_OF_TOWNS: &str = "ABU ADDIS BAD BATON BUENOS CAPE CORPUS DAR DES EL FORT FT. GRAND GREAT GUATEMALA \
+    HONG KANSAS KUALA KUWAIT LA LAS LE LITTLE LONG LOS MEXICO MOUNT MT. NEW NORTH OKLAHOMA PALM PANAMA PHNOM PORT PUERTO \
+    QUEBEC RIO SALT SAN SANTA SANTO SAO SIERRA SOUTH SRI ST. TEL THE UNITED VATICAN VIRGINIA WEST";
+
 const MONTHS: &str = "january february march april may june july august september october november december jan feb mar apr jun \
     jul aug sep sept oct nov dec octo febr";
 
@@ -190,7 +195,10 @@ fn read(text: &str, line: Span) -> Option<Dateline> {
         }
     }
     let span_end = if mark.is_some() && scan.peek() == Some('.') { scan.at + 1 } else { scan.at };
+    let dash_from = scan.at;
     let close = close(&mut scan);
+    let long_dash =
+        slice(head, dash_from, scan.at).contains(['—', '_']) || slice(head, dash_from, scan.at).contains("--");
     let words = place.of(head);
     let next = scan.rest().chars().next();
     let sure = judge(&Seen {
@@ -199,6 +207,7 @@ fn read(text: &str, line: Span) -> Option<Dateline> {
         date: date.is_some(),
         mark: mark.map(|(span, style)| (span.of(head), style)),
         close,
+        long_dash,
         next,
     });
     if !sure {
@@ -216,31 +225,38 @@ struct Seen<'a> {
     date: bool,
     mark: Option<(&'a str, AgencyStyle)>,
     close: Close,
+    /// The dash is longer than a hyphen or an en dash.
+    long_dash: bool,
     next: Option<char>,
 }
 
 /// Whether what was seen is certainly a dateline.
 fn judge(seen: &Seen<'_>) -> bool {
     let known = seen.mark.is_some_and(|(mark, _)| is_agency(mark));
-    let likely = known || seen.mark.is_some_and(|(mark, _)| looks_like_agency(mark));
+    let likely = known || seen.mark.is_some_and(|(mark, _)| looks_like_agency(mark) || is_call_sign(mark, seen.place));
     let begins = seen.next.is_none_or(|c| !c.is_lowercase());
     let dashed = matches!(seen.close, Close::Dash | Close::EndOfLine);
     let first_word = seen.place.split([' ', ',', '/', '-']).next().unwrap_or("");
-    let is_place = !is_in(NOT_PLACES, first_word) && !seen.place.ends_with(['/', '-']);
+    let is_place = !is_in(NOT_PLACES, first_word)
+        && !matches!(first_word, "By" | "The" | "In" | "At" | "On" | "From" | "For" | "A" | "An" | "And" | "But")
+        && !seen.place.ends_with(['/', '-']);
     let letters = seen.place.chars().filter(|c| c.is_alphabetic()).count();
     if !is_place || letters < 2 {
         return false;
     }
     match (seen.case, seen.mark) {
         (Case::Capitals, Some((_, AgencyStyle::Slashes | AgencyStyle::Parentheses))) => {
-            known && (seen.date || seen.close != Close::None)
+            known && (seen.date || begins && letters >= 4 || seen.close != Close::None)
                 || (begins && seen.close != Close::None && (seen.date || likely && letters >= 3))
         }
         (Case::Capitals, Some((_, AgencyStyle::Bare))) => begins && (known || seen.date && seen.close == Close::Dash),
         (Case::Capitals, None) if seen.date => begins && dashed,
         (Case::Capitals, None) => {
+            // A name in capitals before a hyphen is more likely a person's than a town's.
             let count = seen.place.split(' ').count();
-            begins && seen.close == Close::Dash && letters >= 4 && count <= 4 && seen.next.is_some()
+            let like_a_town =
+                count == 1 || seen.place.contains(", ") || seen.long_dash || is_in(FIRST_WORDS_OF_TOWNS, first_word);
+            begins && seen.close == Close::Dash && letters >= 4 && count <= 4 && like_a_town
         }
         (Case::Title, Some((_, AgencyStyle::Slashes | AgencyStyle::Parentheses))) => {
             begins && dashed && (known || seen.date && likely) || known && seen.date && seen.close != Close::None
@@ -249,6 +265,11 @@ fn judge(seen: &Seen<'_>) -> bool {
         (Case::Lower, Some(_)) => begins && known && seen.close == Close::Dash,
         _ => false,
     }
+}
+
+/// `(WXYZ)` behind a town and its state: a station.
+fn is_call_sign(mark: &str, place: &str) -> bool {
+    (3..=5).contains(&mark.len()) && mark.bytes().all(|byte| byte.is_ascii_uppercase()) && place.contains(", ")
 }
 
 fn looks_like_agency(mark: &str) -> bool {
@@ -383,7 +404,7 @@ impl<'a> Scan<'a> {
 /// A place: words in capitals (or title case), a second city, a state or country.
 fn place(scan: &mut Scan<'_>) -> Option<(Span, Case)> {
     let start = scan.at;
-    let case = match word_case(scan.rest().split([' ', ',', '/', '(']).next()?) {
+    let case = match word_case(scan.rest().split([' ', ',', '/', '(', '—', '–']).next()?) {
         WordCase::Capitals => Case::Capitals,
         WordCase::Title => Case::Title,
         WordCase::Lower => Case::Lower,
@@ -892,6 +913,23 @@ CHICAGO--(BUSINESS WIRE)--Rain fell.
                           ^ body
 ",
             "
+GREENVALE, Wis. (WXYZ) -- Rain fell.
+^^^^^^^^^^^^^^^ place
+                 ^^^^ agency
+                          ^ body
+",
+            "
+BOSTON—Rain fell.
+^^^^^^ place
+       ^ body
+",
+            "
+MEXICO CITY (AP) Rain fell.
+^^^^^^^^^^^ place
+             ^^ agency
+                 ^ body
+",
+            "
 AIX-EN-PROVENCE, France, Jan 25 — \"Rain fell.\"
 ^^^^^^^^^^^^^^^^^^^^^^^ place
                          ^^^^^^ date
@@ -913,6 +951,20 @@ PORTO, Portugal (Northwire) — Rain fell.
 ^^^^^^^^^^^^^^^ place
                  ^^^^^^^^^ agency
                               ^ body
+",
+            parts,
+        );
+    }
+
+    #[test]
+    fn a_place_and_a_dash_on_a_line_of_their_own() {
+        check(
+            "
+ATLANTA _
+^^^^^^^ place
+
+Rain fell on the town.
+^ body
 ",
             parts,
         );
@@ -965,6 +1017,8 @@ Rain fell on the town.
             "Jones, Friday (his day off) - was in bed.",
             "WHAT'S NEXT? The vote.",
             "May 3 (Reuters said) - it rained.",
+            "ADA QUILL - Managing director, Northwire",
+            "By ADA QUILL and JO PENROSE, Associated Press BOSTON (AP) — Rain fell.",
         ] {
             assert_eq!(find(text), None, "in {text:?}");
         }

@@ -334,7 +334,12 @@ impl Reader<'_> {
                 if let Some(lost) = same.filter(|_| mark.family != Family::Single) {
                     let Some(opened) = open.get(lost).copied() else { continue };
                     open.truncate(lost);
-                    last_end = self.mend_close(index, open.len(), opened, mark.start);
+                    last_end = if lost == 0 && self.continues_at(opened, mark.start) {
+                        self.run_on(index, opened, mark.start, 80);
+                        mark.start
+                    } else {
+                        self.mend_close(index, open.len(), opened, mark.start)
+                    };
                 }
                 if open.len() < DEPTH_MAX {
                     open.push(*mark);
@@ -352,16 +357,7 @@ impl Reader<'_> {
             return;
         }
         if below.is_some_and(|below| self.opens_with(below, opened)) {
-            let outer = Span::new(opened.start, span.end());
-            let content = Span::new(opened.end, span.end()).trim(self.text);
-            self.pieces.push(Piece {
-                outer,
-                content,
-                paragraph: index,
-                depth: 0,
-                confidence_percent: 95,
-                runs_on: true,
-            });
+            self.run_on(index, opened, span.end(), 95);
         } else if opened.family != Family::Single {
             self.mend_close(index, 0, opened, span.end());
         }
@@ -373,6 +369,22 @@ impl Reader<'_> {
             let outer = Span::new(opened.start, closed.1);
             self.pieces.push(Piece { outer, content, paragraph, depth, confidence_percent, runs_on: false });
         }
+    }
+
+    /// A piece that the next opening mark goes on with.
+    fn run_on(&mut self, paragraph: usize, opened: Mark, end: usize, confidence_percent: u8) {
+        let content = Span::new(opened.end, end).trim(self.text);
+        if !content.is_empty() && self.pieces.len() < PIECES_MAX {
+            let outer = Span::new(opened.start, content.end());
+            self.pieces.push(Piece { outer, content, paragraph, depth: 0, confidence_percent, runs_on: true });
+        }
+    }
+
+    /// Whether a second opening mark goes on with the quotation: it opens a sentence, and nobody
+    /// was named in between. Feeds that drop the paragraph breaks leave such marks behind.
+    fn continues_at(&self, opened: Mark, next: usize) -> bool {
+        let room = Span::new(opened.end, next).trim(self.text);
+        ends_sentence(room.of(self.text)) && before_attribution(self.text, room).is_none()
     }
 
     /// Tells of a lost mark, up to the limit.
@@ -615,8 +627,9 @@ fn group(text: &str, layout: &Layout, mut pieces: Vec<Piece>, notes: &[Note]) ->
         let use_of = match ran_on {
             Some((before, _))
                 if depth == 0
-                    && before.paragraph + 1 == piece.paragraph
-                    && piece.outer.start() == paragraph.span.start() =>
+                    && (before.paragraph + 1 == piece.paragraph && piece.outer.start() == paragraph.span.start()
+                        || before.paragraph == piece.paragraph
+                            && Span::new(before.outer.end(), piece.outer.start()).trim(text).is_empty()) =>
             {
                 Use::GoesOn
             }
@@ -973,6 +986,20 @@ The minister said: We shall see what the court says."
 
 “We will meet again.”
  ^^^^^^^^^^^^^^^^^^^ 1
+",
+            find,
+        );
+    }
+
+    #[test]
+    fn a_quotation_that_lost_its_paragraph_breaks_goes_on() {
+        check(
+            "
+“We argued for years,” the minister said. “Each of us had a chart. “Now there is one chart. “We will meet again.”
+ ^^^^^^^^^^^^^^^^^^^^ 1
+                                           ^^^^^^^^^^^^^^^^^^^^^^^ 1
+                                                                    ^^^^^^^^^^^^^^^^^^^^^^^ 1
+                                                                                             ^^^^^^^^^^^^^^^^^^^ 1
 ",
             find,
         );
