@@ -141,6 +141,7 @@ pub fn split(text: &str, anomalies: &mut Vec<Anomaly>) -> Vec<Block> {
     for (index, line) in lines.iter().enumerate() {
         let joins = match (previous, wrap_width) {
             (Some(above), Some(width)) => continues(text, above, *line, width, index),
+            (Some(above), None) => make_sentence(text, above, *line),
             _ => false,
         };
         previous = Some(*line);
@@ -236,6 +237,18 @@ fn wrap_width(text: &str, lines: &[Line]) -> Option<usize> {
 fn breaks_off(text: &str, above: Line, below: Line) -> bool {
     let starts_low = char_at(text, below.span.start()).is_some_and(char::is_lowercase);
     starts_low && above.width >= WRAP_WIDTH_MIN && !ends_sentence(above.span.of(text))
+}
+
+/// Whether two lines of a text that is not wrapped make one sentence together. A list would not
+/// open with a capital, go on without one, and end with a stop.
+fn make_sentence(text: &str, above: Line, below: Line) -> bool {
+    let first = |line: Line| char_at(text, line.span.start());
+    !below.after_blank
+        && !above.is_row
+        && first(above).is_some_and(char::is_uppercase)
+        && first(below).is_some_and(char::is_lowercase)
+        && !ends_sentence(above.span.of(text))
+        && ends_sentence(below.span.of(text))
 }
 
 fn continues(text: &str, above: Line, below: Line, width: usize, index: usize) -> bool {
@@ -724,4 +737,56 @@ fn is_mostly_quoted(words: &str) -> bool {
 /// The first words of a block, for stages that only look at openings.
 pub(super) fn opening(words: &str, bytes_max: usize) -> &str {
     until(words, words.floor_char_boundary(bytes_max))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `kind: text` of every paragraph, line breaks inside shown as `/`.
+    fn kinds(text: &str) -> Vec<String> {
+        let layout = read(text, None);
+        let show = |p: &Paragraph| format!("{:?}: {}", p.kind, p.span.of(text).replace('\n', "/"));
+        layout.paragraphs.iter().map(show).collect()
+    }
+
+    #[test]
+    fn one_line_is_one_paragraph_where_lines_are_not_wrapped() {
+        assert_eq!(
+            kinds(
+                "The bridge is closed.\n\"It will open on Monday,\" said the mayor.\nWhat comes next\nNobody knows.\n"
+            ),
+            [
+                "Lead: The bridge is closed.",
+                "Quote: \"It will open on Monday,\" said the mayor.",
+                "Crosshead: What comes next",
+                "Body: Nobody knows.",
+            ]
+        );
+    }
+
+    #[test]
+    fn wrapped_lines_are_joined_and_a_blank_line_parts_them() {
+        let text = "The bridge over the lower Tamber has been closed to all traffic after a\n\
+                    barge struck its middle pier in the early hours of Tuesday, the harbour\n\
+                    board said.\n\nNobody was hurt.\n";
+        let found = kinds(text);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].contains("after a/barge struck") && found[0].contains("harbour/board said."));
+    }
+
+    #[test]
+    fn a_short_line_that_breaks_off_goes_on_in_the_next() {
+        assert_eq!(kinds("It was a long \nday on the quay."), ["Lead: It was a long /day on the quay."]);
+        assert_eq!(kinds("apples\ndried pears\nplums, cherries\n").len(), 3, "a list is no sentence");
+        assert_eq!(kinds("Shopping list\napples\ndried pears\n").len(), 3, "its last item has no stop");
+    }
+
+    #[test]
+    fn what_ends_a_transmission_is_told_apart() {
+        let found = kinds(
+            "The bridge is closed.\nIt will open on Monday.\n(Reporting by Ann Moss; Editing by Ray Stone)\n-0-\n",
+        );
+        assert!(found[2].starts_with("Signoff") && found[3].starts_with("Signoff"), "{found:?}");
+    }
 }

@@ -1,0 +1,37 @@
+# The commands that people type. Each works on a fresh machine with Rust and a C compiler;
+# nats-server is found or installed by scripts/nats-server.sh.
+
+STORIES ?= tests/fixtures/stories
+CARGO ?= cargo
+
+.PHONY: demo test check bench clean
+
+# A private nats-server, the worker, sample stories through it, and what came out.
+# STORIES=dir sends your own.
+demo:
+	@NATS_SERVER="$$(scripts/nats-server.sh)" && export NATS_SERVER && \
+	$(CARGO) build --release --locked --quiet && \
+	target/release/copydesk demo "$(STORIES)"
+
+# Every test, against a real nats-server.
+test:
+	@NATS_SERVER="$$(scripts/nats-server.sh)" && export NATS_SERVER && \
+	INSTA_UPDATE=no $(CARGO) test --locked --no-fail-fast
+
+# What CI asks for before the tests.
+check:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
+	@if $(CARGO) tree --locked --no-default-features -e normal --prefix none | grep -E '^(tokio|async-nats) '; \
+	then echo "the desk alone must pull neither tokio nor async-nats" >&2; exit 1; fi
+
+# Figures of docs/PERFORMANCE.md.
+bench:
+	@NATS_SERVER="$$(scripts/nats-server.sh)" && export NATS_SERVER && \
+	$(CARGO) bench --locked
+
+clean:
+	$(CARGO) clean
+	rm -rf .tools
