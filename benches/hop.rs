@@ -35,7 +35,7 @@ impl Reader for Nothing {
 const STORY_BYTES: usize = 4096;
 
 fn main() {
-    let stories: u64 = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(20_000);
+    let stories: u64 = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(20_000);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         println!("{stories} stories of {STORY_BYTES} bytes; stories/s");

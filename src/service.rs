@@ -18,10 +18,11 @@ pub mod pool;
 pub mod topology;
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     panic::AssertUnwindSafe,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -30,7 +31,7 @@ use std::{
 use anyhow::Context as _;
 use futures_util::FutureExt;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
@@ -40,7 +41,7 @@ use self::{
     delivery::Context,
     egress::Egress,
     flight::{Entered, Flight, Registry},
-    ingress::{Arrival, Budget, Pulling},
+    ingress::{Arrival, Budget, Puller},
     metrics::{Metrics, Outcome},
     pool::{Pool, Reader},
     topology::TopologyError,
@@ -51,6 +52,8 @@ use self::{
 pub struct Summary {
     /// Deliveries by outcome, in the order of [`Outcome::ALL`].
     pub outcomes: [u64; Outcome::ALL.len()],
+    /// Whether everything that was sent has reached the broker.
+    pub flushed: bool,
 }
 
 impl Summary {
@@ -59,9 +62,9 @@ impl Summary {
         self.outcomes[outcome as usize]
     }
 
-    /// Whether everything that was begun was finished.
+    /// Whether everything that was begun was finished, and what was given back has arrived.
     pub fn is_clean(&self) -> bool {
-        self.count(Outcome::Left) == 0 && self.count(Outcome::Unconfirmed) == 0
+        self.count(Outcome::Left) == 0 && (self.flushed || self.count(Outcome::GivenBack) == 0)
     }
 }
 
@@ -71,6 +74,9 @@ struct State {
     connected: AtomicBool,
     consuming: AtomicBool,
     stopping: AtomicBool,
+    /// Inputs that cannot be asked for stories at the moment, with the reason.
+    pull_troubles: Mutex<BTreeMap<String, String>>,
+    pool: Arc<pool::Watch>,
     gate: Arc<egress::Gate>,
     outcomes: [AtomicU64; Outcome::ALL.len()],
 }
@@ -88,10 +94,28 @@ impl http::Readiness for State {
         if !self.gate.is_open() {
             obstacles.push("the output or dead-letter stream does not take messages".to_owned());
         }
+        let troubles = self.pull_troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        obstacles.extend(troubles.iter().map(|(input, why)| format!("input {input} cannot be read: {why}")));
+        obstacles.extend(http::Readiness::cause_of_death(self));
         if self.stopping.load(Ordering::Relaxed) {
             obstacles.push("the worker is stopping".to_owned());
         }
         obstacles
+    }
+
+    fn cause_of_death(&self) -> Option<String> {
+        self.pool.is_dead().then(|| "every thread of the pool is lost to a story that does not end".to_owned())
+    }
+}
+
+impl State {
+    /// Notes whether an input can be asked for stories.
+    fn pulled(&self, input: &str, trouble: Option<String>) {
+        let mut troubles = self.pull_troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        match trouble {
+            Some(why) => drop(troubles.insert(input.to_owned(), why)),
+            None => drop(troubles.remove(input)),
+        }
     }
 }
 
@@ -113,13 +137,14 @@ pub async fn run(
     listening: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<Summary> {
     let state = Arc::new(State::default());
-    let http_stop = CancellationToken::new();
-    let _http_guard = http_stop.clone().drop_guard();
+    // Ends whatever serves the worker, however it leaves.
+    let end = CancellationToken::new();
+    let _end_guard = end.clone().drop_guard();
     let tasks = TaskTracker::new();
     if !config.http.listen.is_empty() {
         let (listener, address) = http::bind(&config.http.listen).await?;
         listening(address);
-        let serving = http::serve(listener, state.clone(), recorder.clone(), http_stop.clone());
+        let serving = http::serve(listener, state.clone(), recorder.clone(), end.clone());
         tasks.spawn(async move {
             if let Err(error) = serving.await {
                 tracing::error!(error = %error, "the HTTP port failed");
@@ -128,9 +153,7 @@ pub async fn run(
     }
     let metrics = Metrics::new();
     let broker = broker::connect(&config.nats).await?;
-    let gauges_stop = CancellationToken::new();
-    let _gauges_guard = gauges_stop.clone().drop_guard();
-    tasks.spawn(follow_connection(broker.connected.clone(), state.clone(), gauges_stop.clone()));
+    tasks.spawn(follow_connection(broker.connected.clone(), state.clone(), end.clone()));
     if !prepare(&broker, &config, &stop).await? {
         return Ok(Summary::default());
     }
@@ -141,7 +164,8 @@ pub async fn run(
     let context = Arc::new(Context {
         client: broker.client.clone(),
         admission: Admission::new(&config.limits),
-        pool: Pool::new(usize::from(config.work.threads), deadline, reader).context("cannot start the CPU pool")?,
+        pool: Pool::new(usize::from(config.work.threads), deadline, reader, state.pool.clone())
+            .context("cannot start the CPU pool")?,
         egress: Egress {
             client: broker.client.clone(),
             gate: state.gate.clone(),
@@ -154,38 +178,55 @@ pub async fn run(
         config,
     });
     let stories = TaskTracker::new();
-    let inputs = TaskTracker::new();
-    let mut budgets = Vec::new();
+    // The parts that must live as long as the worker: the end of one before its time is an error.
+    let mut parts: JoinSet<&'static str> = JoinSet::new();
+    let mut durables = Vec::new();
     for (name, input) in &context.config.inputs.0 {
         let budget = Arc::new(Budget::new(input.stories_max, input.bytes_max));
-        budgets.push((name.clone(), input.durable.clone(), budget.clone()));
-        inputs.spawn(read_input(name.as_str().into(), budget, context.clone(), stories.clone(), state.clone()));
+        durables.push((name.clone(), input.durable.clone()));
+        let connected = broker.connected.clone();
+        let reading =
+            read_input(name.as_str().into(), budget, connected, context.clone(), stories.clone(), state.clone());
+        parts.spawn(reading.map(|()| "an input"));
     }
-    inputs.close();
-    tasks.spawn(keep_alive(context.clone(), gauges_stop.clone()));
-    tasks.spawn(refresh_gauges(context.clone(), broker.clone(), budgets, recorder, gauges_stop.clone()));
+    parts.spawn(keep_alive(context.clone(), end.clone()).map(|()| "the signs of life"));
+    parts.spawn(broker::watch_client(broker.clone(), end.clone()).map(|()| "the connection"));
+    parts
+        .spawn(refresh_gauges(context.clone(), broker.clone(), durables, recorder, end.clone()).map(|()| "the gauges"));
+    for subject in context.config.unread_subjects() {
+        tracing::warn!(subject, "no input reads all of this subject of the input stream; its stories wait");
+    }
     tracing::info!(
         stream.input = %context.config.streams.input.name, stream.output = %context.config.streams.output.name,
         inputs = context.config.inputs.0.len(), extractor = names::EXTRACTOR_VERSION, "the desk is open"
     );
 
-    stop.cancelled().await;
+    let failed = tokio::select! {
+        () = stop.cancelled() => None,
+        Some(part) = parts.join_next() => Some(part.map_or_else(|error| error.to_string(), str::to_owned)),
+    };
+    stop.cancel();
     state.stopping.store(true, Ordering::Relaxed);
-    drain(&context, &inputs, &stories, &stop_now).await;
-    gauges_stop.cancel();
-    if tokio::time::timeout(CLOSING_TIME, async {
+    let grace = Duration::from_millis(context.config.delivery.grace_period_ms);
+    let until = Instant::now() + grace;
+    let left = drain(&context, &mut parts, &stories, &stop_now, until - CLOSING_TIME).await;
+    end.cancel();
+    broker.closing.cancel();
+    let closed = tokio::time::timeout_at(until, async {
         broker.client.flush().await.is_ok() && broker.client.drain().await.is_ok()
-    })
-    .await
-    .is_err()
-    {
+    });
+    let flushed = closed.await.unwrap_or(false);
+    if !flushed {
         tracing::warn!("the connection could not be flushed in time");
     }
-    http_stop.cancel();
     tasks.close();
-    let _ = tokio::time::timeout(CLOSING_TIME, tasks.wait()).await;
-    let outcomes = std::array::from_fn(|index| state.outcomes[index].load(Ordering::Relaxed));
-    Ok(Summary { outcomes })
+    let _ = tokio::time::timeout_at(until, tasks.wait()).await;
+    if let Some(part) = failed {
+        anyhow::bail!("{part} of the worker ended before its time");
+    }
+    let mut outcomes = std::array::from_fn(|index| state.outcomes[index].load(Ordering::Relaxed));
+    outcomes[Outcome::Left as usize] += left;
+    Ok(Summary { outcomes, flushed })
 }
 
 /// Waits for the broker and makes sure of the topology; `false` when stopped first.
@@ -224,6 +265,7 @@ async fn prepare(broker: &Broker, config: &Config, stop: &CancellationToken) -> 
 async fn read_input(
     name: Arc<str>,
     budget: Arc<Budget>,
+    connected: watch::Receiver<bool>,
     context: Arc<Context>,
     stories: TaskTracker,
     state: Arc<State>,
@@ -231,18 +273,23 @@ async fn read_input(
     let Some(input) = context.config.inputs.0.get(&*name) else { return };
     let ms = Duration::from_millis;
     let delivery = &context.config.delivery;
-    let pulling = Pulling {
+    let asking = Arc::new(Puller {
+        client: context.client.clone(),
+        connected,
         subject: format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", context.config.streams.input.name, input.durable),
         expires: ms(delivery.pull_expires_ms),
-        bytes_min: topology::bytes_per_pull_min(context.client.max_payload()),
         retry: (ms(delivery.retry_delay_min_ms), ms(delivery.retry_delay_max_ms)),
-    };
+        budget,
+        gate: context.egress.gate.clone(),
+        metrics: context.metrics.clone(),
+        stop: context.stopping.clone(),
+    });
     let arrived = {
-        let context = context.clone();
+        let (name, context, state) = (name.clone(), context.clone(), state.clone());
         move |arrival: Arrival| arrive(&name, arrival, &context, &stories, &state)
     };
-    let stopping = context.stopping.clone();
-    ingress::pull(&context.client, &pulling, &budget, &context.egress.gate, &context.metrics, &stopping, arrived).await;
+    let pulled = |trouble: Option<String>| state.pulled(&name, trouble);
+    asking.run(pulled, arrived).await;
 }
 
 /// Step 3, and a task of its own for what is new.
@@ -255,6 +302,9 @@ fn arrive(input: &Arc<str>, arrival: Arrival, context: &Arc<Context>, stories: &
         }
     };
     let flight = Flight::new(input.clone(), arrival.info, arrival.message, arrival.reply, arrival.permit);
+    if flight.attempt > 1 {
+        context.metrics.redelivered();
+    }
     match context.registry.enter(flight) {
         Entered::Copy => count(Outcome::Copy),
         Entered::New(entry) => {
@@ -270,22 +320,35 @@ fn arrive(input: &Arc<str>, arrival: Arrival, context: &Arc<Context>, stories: &
     }
 }
 
-/// Step 9: stop asking, finish what is begun, give back the rest, all under one deadline.
-async fn drain(context: &Context, inputs: &TaskTracker, stories: &TaskTracker, stop_now: &CancellationToken) {
-    let grace = Duration::from_millis(context.config.delivery.grace_period_ms).saturating_sub(CLOSING_TIME);
-    tracing::info!(stories.in_flight = context.registry.len(), grace_ms = grace.as_millis() as u64, "closing the desk");
-    let finished = tokio::time::timeout(grace, async {
-        inputs.wait().await;
+/// Step 9: stop asking, finish what is begun, give back the rest, all under one deadline. Gives how
+/// many stories had to be left where they were.
+async fn drain(
+    context: &Context,
+    parts: &mut JoinSet<&'static str>,
+    stories: &TaskTracker,
+    stop_now: &CancellationToken,
+    until: Instant,
+) -> u64 {
+    tracing::info!(stories.in_flight = context.registry.len(), "closing the desk");
+    let inputs = context.config.inputs.0.len();
+    let finished = tokio::time::timeout_at(until - CLOSING_TIME, async {
+        // The other parts live on: what is in flight needs its signs of life.
+        for _ in 0..inputs {
+            parts.join_next().await;
+        }
         stories.close();
         stories.wait().await;
     });
     if finished.await.is_err() {
-        let left = context.registry.len();
-        tracing::warn!(stories.left = left, "the grace period is over; what is left will be delivered again");
+        tracing::warn!(
+            stories.left = context.registry.len(),
+            "the grace period is over; what is left will be delivered again"
+        );
         stop_now.cancel();
         stories.close();
-        let _ = tokio::time::timeout(CLOSING_TIME, stories.wait()).await;
+        let _ = tokio::time::timeout_at(until, stories.wait()).await;
     }
+    context.registry.len() as u64
 }
 
 /// Step 4: a sign of life for every story, every third of `ack_wait`, counted from receipt.
@@ -315,7 +378,10 @@ async fn follow_connection(mut connected: watch::Receiver<bool>, state: Arc<Stat
         metrics::connected(up);
         tokio::select! {
             () = stop.cancelled() => return,
-            changed = connected.changed() => if changed.is_err() { return },
+            changed = connected.changed() => if changed.is_err() {
+                state.connected.store(false, Ordering::Relaxed);
+                return;
+            },
         }
     }
 }
@@ -323,7 +389,7 @@ async fn follow_connection(mut connected: watch::Receiver<bool>, state: Arc<Stat
 async fn refresh_gauges(
     context: Arc<Context>,
     broker: Broker,
-    budgets: Vec<(String, String, Arc<Budget>)>,
+    durables: Vec<(String, String)>,
     recorder: Option<PrometheusHandle>,
     stop: CancellationToken,
 ) {
@@ -334,9 +400,10 @@ async fn refresh_gauges(
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
         }
-        for (name, durable, budget) in &budgets {
-            let (stories, bytes) = budget.in_use();
-            metrics::in_flight(name, stories, bytes);
+        let flights = context.registry.all();
+        for (name, durable) in &durables {
+            let here = || flights.iter().filter(|flight| &*flight.input == name);
+            metrics::in_flight(name, here().count(), here().map(|flight| flight.payload.len()).sum());
             let stream = &context.config.streams.input.name;
             let info = async {
                 let handle = broker.jetstream.get_stream_no_info(stream).await.ok()?;

@@ -96,19 +96,17 @@ async fn odd_messages_end_as_the_contract_says_and_the_worker_lives() {
         assert_eq!(entry.header(names::SUBJECT), Some("wire.raw.odd"));
         assert_eq!(entry.header(names::STREAM), Some("WIRE_RAW"));
         assert_eq!(entry.header(names::ATTEMPT), Some("1"));
-        match reason {
-            Some(reason) => {
-                assert_eq!(entry.body, body, "the original bytes are kept");
-                assert_eq!(entry.subject, format!("wire.dead.{}", reason.replace(['.', '_'], "-")));
-                let own: Vec<_> = entry.headers.get_all("Copydesk-Original-X-Desk").map(|v| v.as_str()).collect();
-                assert_eq!(own, ["a", "b"], "the original headers are kept");
-            }
-            None => {
-                let record: record::Record = serde_json::from_slice(&entry.body).expect("a record");
-                assert_eq!(record.raw.bytes, body.len() as u64);
-                assert_eq!(entry.header(names::STORY_ID), Some(record.id.as_str()));
-                assert!(entry.header(names::TRACE_PARENT).is_some_and(|trace| trace.ends_with("-01")));
-            }
+        if let Some(reason) = reason {
+            assert_eq!(entry.body, body, "the original bytes are kept");
+            assert_eq!(entry.subject, format!("wire.dead.{}", reason.replace(['.', '_'], "-")));
+            let own: Vec<_> =
+                entry.headers.get_all("Copydesk-Original-X-Desk").map(async_nats::HeaderValue::as_str).collect();
+            assert_eq!(own, ["a", "b"], "the original headers are kept");
+        } else {
+            let record: record::Record = serde_json::from_slice(&entry.body).expect("a record");
+            assert_eq!(record.raw.bytes, body.len() as u64);
+            assert_eq!(entry.header(names::STORY_ID), Some(record.id.as_str()));
+            assert!(entry.header(names::TRACE_PARENT).is_some_and(|trace| trace.ends_with("-01")));
         }
     }
     // They were published with ids of their own: those never act again, on whatever stream.
@@ -117,12 +115,15 @@ async fn odd_messages_end_as_the_contract_says_and_the_worker_lives() {
     assert_eq!(ledger.one(8).subject, "wire.enriched.example-news");
     assert_eq!(ledger.one(7).subject, "wire.enriched.unknown");
     assert_eq!(worker.get("/livez").0, 200);
-    assert_eq!(worker.metric(r#"copydesk_stories_total{outcome="recorded"}"#), Some(3.0));
-    assert_eq!(worker.metric(r#"copydesk_stories_total{outcome="dead_lettered"}"#), Some(5.0));
+    // The worker counts when it knows of the confirmation, which may be after the broker does.
+    for (outcome, count) in [("recorded", 3.0), ("dead_lettered", 5.0)] {
+        let line = format!("copydesk_stories_total{{outcome=\"{outcome}\"}}");
+        world.until(outcome, &worker, async |_| worker.metric(&line) == Some(count)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_no_stream_can_hold_is_a_dead_letter() {
+async fn a_record_that_no_stream_can_hold_is_a_dead_letter_also_after_an_outage() {
     let world = World::start().await;
     let base = stream::Config { discard: stream::DiscardPolicy::New, ..stream::Config::default() };
     let output = stream::Config {
@@ -141,13 +142,24 @@ async fn a_record_that_no_stream_can_hold_is_a_dead_letter() {
     ledger.assert_each_once(2);
     assert_eq!(ledger.one(1).reason.as_deref(), Some("record.too_large"));
     assert_eq!(ledger.one(2).reason, None);
+    // The story that met the outage alone turns out too large: nobody is left to reopen the gate.
+    let config = world.stream("WIRE_ENRICHED").await.cached_info().config.clone();
+    world.broker.jetstream.delete_stream("WIRE_ENRICHED").await.expect("deleted");
+    world.publish("wire.raw.a", HeaderMap::new(), "Another sentence of some length. ".repeat(200).as_bytes()).await;
+    world.until("the obstacle", &worker, async |_| worker.get("/readyz").0 == 503).await;
+    world.broker.jetstream.create_stream(config).await.expect("created");
+    world.publish("wire.raw.a", HeaderMap::new(), b"Short again.").await;
+    world.until_done(&worker).await;
+    let ledger = world.ledger().await;
+    assert_eq!(ledger.one(3).reason.as_deref(), Some("record.too_large"));
+    assert_eq!(ledger.one(4).reason, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_under_load_loses_nothing_and_leaves_cleanly() {
     const STORIES: u64 = 600;
     let world = World::start().await;
-    let mut first = ready(&world, &quick(&["limits.stories_per_second=300", "limits.stories_burst=5"])).await;
+    let mut first = ready(&world, &quick(&["limits.stories_per_second=30", "limits.stories_burst=5"])).await;
     for number in 1..=STORIES {
         world.publish("wire.raw.test", HeaderMap::new(), story(number).as_bytes()).await;
     }
@@ -156,7 +168,6 @@ async fn sigterm_under_load_loses_nothing_and_leaves_cleanly() {
     assert!(status.success(), "{status}: {}", first.log());
     let before = world.count("WIRE_ENRICHED").await;
     assert!(before < STORIES, "it was stopped in the middle");
-    // What was given back comes again at once, not after ack_wait: give_back_delay is shorter.
     let mut second = ready(&world, &QUICK).await;
     world.until_done(&second).await;
     world.ledger().await.assert_each_once(STORIES);
@@ -178,14 +189,15 @@ async fn an_output_outage_holds_stories_and_buries_none() {
     let retries = worker.metric("copydesk_publish_retries_total").expect("the metric");
     world
         .until("more retries than ack_wait has room for", &worker, async |_| {
-            worker.metric("copydesk_publish_retries_total").is_some_and(|now| now > retries + 600.0)
+            worker.metric("copydesk_publish_retries_total").is_some_and(|now| now > retries + 1500.0)
         })
         .await;
-    assert_eq!(worker.metric("copydesk_redeliveries_total"), Some(0.0));
     assert_eq!(world.count("WIRE_DEAD").await, 0);
     world.broker.jetstream.create_stream(config).await.expect("created");
     world.until_done(&worker).await;
     world.ledger().await.assert_each_once(50);
+    let info = world.stream("WIRE_RAW").await.consumer_info("copydesk").await.expect("the consumer");
+    assert_eq!(info.delivered.consumer_sequence, 50, "held stories gave no sign of life and came again");
     world.until("readiness", &worker, async |_| worker.get("/readyz").0 == 200).await;
 }
 
@@ -202,6 +214,46 @@ async fn a_restarted_server_is_found_again_and_nothing_is_lost_or_doubled() {
     world.until_done(&worker).await;
     world.ledger().await.assert_each_once(200);
     assert_eq!(world.count("WIRE_DEAD").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_that_was_deleted_is_told_and_never_made_anew_in_silence() {
+    let world = World::start().await;
+    let mut worker = ready(&world, &quick(&["delivery.retry_delay_max_ms=300"])).await;
+    world.publish("wire.raw.a", HeaderMap::new(), b"First.").await;
+    world.until_done(&worker).await;
+    world.stream("WIRE_RAW").await.delete_consumer("copydesk").await.expect("deleted");
+    world.until("the obstacle", &worker, async |_| worker.get("/readyz").1.contains("input main cannot be read")).await;
+    assert!(worker.stop().success());
+    world.publish("wire.raw.a", HeaderMap::new(), b"Second.").await;
+    let mut refused = world.worker("refused", &QUICK);
+    assert_eq!(refused.ended().code(), Some(1));
+    assert!(refused.log().contains("inputs.main.start_sequence"), "{}", refused.log());
+    let worker = ready(&world, &quick(&["inputs.main.start_sequence=2"])).await;
+    world.until_done(&worker).await;
+    world.ledger().await.assert_each_once(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_story_is_a_story_whatever_its_headers_say() {
+    let world = World::start().await;
+    let worker = ready(&world, &QUICK).await;
+    // Published as bytes: a client would not let it pass.
+    let block = "NATS/1.0 408 Request Timeout\r\nX: a\r\n\r\n";
+    let body = "All is well.";
+    let mut raw =
+        tokio::net::TcpStream::connect(world.server.url().trim_start_matches("nats://")).await.expect("a port");
+    let line = format!(
+        "CONNECT {{\"headers\":true,\"verbose\":false}}\r\nHPUB wire.raw.a {} {}\r\n{block}{body}\r\nPING\r\n",
+        block.len(),
+        block.len() + body.len()
+    );
+    tokio::io::AsyncWriteExt::write_all(&mut raw, line.as_bytes()).await.expect("written");
+    world.until("its record", &worker, async |world| world.count("WIRE_ENRICHED").await == 1).await;
+    world.until_done(&worker).await;
+    world.ledger().await.assert_each_once(1);
+    let info = world.stream("WIRE_RAW").await.consumer_info("copydesk").await.expect("the consumer");
+    assert_eq!(info.delivered.consumer_sequence, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

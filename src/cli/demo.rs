@@ -193,7 +193,7 @@ struct Worker {
 impl Worker {
     fn start(url: &str, folder: &Path) -> anyhow::Result<Self> {
         let log = folder.join("worker.log");
-        let child = Command::new(std::env::current_exe()?)
+        let child = server::without_settings(&mut Command::new(std::env::current_exe()?))
             .args(["run", "--set", &format!("nats.urls={url}"), "--set", "http.listen=127.0.0.1:0"])
             .args(["--set", "log.format=json", "--set", "nats.client_name=copydesk-demo"])
             .stdin(Stdio::null())

@@ -11,7 +11,7 @@ use crate::{
     extract::Desk,
     service::{
         self,
-        config::{Config, ConfigError, Log, LogFormat},
+        config::{Config, Log, LogFormat},
         metrics::{self, Outcome},
     },
 };
@@ -42,6 +42,13 @@ async fn work(config: Config) -> anyhow::Result<ExitCode> {
         };
         tracing::info!(signal = name, "asked to stop");
         asked.cancel();
+        // Whoever asks twice does not want to wait.
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::warn!("asked to stop again; leaving at once, what is here will be delivered again");
+        std::process::exit(i32::from(EXIT_LEFT));
     });
     let said = |address| tracing::info!(http.address = %address, "probes and metrics are served");
     let worked = service::run(config, Arc::new(Desk::new()), Some(recorder), stop, said).await;
@@ -63,8 +70,7 @@ async fn work(config: Config) -> anyhow::Result<ExitCode> {
 
 /// Logs go to standard error; text on a terminal, JSON elsewhere, unless told otherwise.
 fn start_log(log: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.filter)
-        .map_err(|error| ConfigError::Setting { origin: "`log.filter`".to_owned(), message: error.to_string() })?;
+    let filter = EnvFilter::try_new(&log.filter)?;
     let is_json = match log.format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
         LogFormat::Text => false,

@@ -127,6 +127,16 @@ fn first_port(ports: &str) -> Option<u16> {
     ports["nats"][0].as_str()?.rsplit(':').next()?.parse().ok()
 }
 
+/// Takes the caller's settings out of a worker's environment: it runs with its own.
+pub fn without_settings(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("COPYDESK_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// A nats-server of version 2.10 or newer: `NATS_SERVER`, the PATH, or `.tools/bin` below the
 /// current folder.
 ///

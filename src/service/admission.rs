@@ -3,14 +3,21 @@
 //! governor decides how long to wait (GCRA); a fair lock in front of it lets stories through in
 //! the order in which they came, so that a large one is never starved by small ones behind it.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use governor::{
     Quota, RateLimiter,
     clock::{Clock, Reference},
     middleware::NoOpMiddleware,
     nanos::Nanos,
-    state::{InMemoryState, NotKeyed},
+    state::{NotKeyed, StateStore},
 };
 use tokio::{sync::Mutex, time::Instant};
 
@@ -28,13 +35,43 @@ impl Clock for TokioClock {
     }
 }
 
-type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Nanos>>;
+type Limiter = RateLimiter<NotKeyed, Shared, TokioClock, NoOpMiddleware<Nanos>>;
+
+/// A rate's state, which can be asked without being changed: two rates have to agree on one moment.
+#[derive(Debug, Default)]
+struct Cell {
+    /// When the next cell is due in theory, in nanoseconds of the limiter; 0 before the first.
+    arrival: AtomicU64,
+    /// While set, decisions are made and not kept.
+    is_rehearsal: AtomicBool,
+}
+
+/// The state as the limiter holds it.
+#[derive(Clone, Debug, Default)]
+struct Shared(Arc<Cell>);
+
+impl StateStore for Shared {
+    type Key = NotKeyed;
+
+    /// Only one story is in the gate at a time, so that a load and a store are enough.
+    fn measure_and_replace<T, F, E>(&self, _: &NotKeyed, measure: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let before = self.0.arrival.load(Ordering::Relaxed);
+        let (decision, after) = measure((before > 0).then(|| Nanos::new(before)))?;
+        if !self.0.is_rehearsal.load(Ordering::Relaxed) {
+            self.0.arrival.store(after.as_u64(), Ordering::Relaxed);
+        }
+        Ok(decision)
+    }
+}
 
 /// One rate with its burst.
-#[derive(Debug)]
 struct Rate {
     limiter: Limiter,
     burst: NonZeroU32,
+    state: Shared,
 }
 
 impl Rate {
@@ -45,17 +82,36 @@ impl Rate {
         }
         let burst = NonZeroU32::new(burst)?;
         let quota = Quota::with_period(Duration::from_secs_f64(1.0 / per_second))?.allow_burst(burst);
-        Some(Self { limiter: RateLimiter::direct_with_clock(quota, clock.clone()), burst })
+        let state = Shared::default();
+        Some(Self { limiter: RateLimiter::new(quota, state.clone(), clock.clone()), burst, state })
     }
 
-    /// Waits until so many cells conform; more than the burst count as the burst.
-    async fn pass(&self, cells: u32, clock: &TokioClock) {
+    /// How long until so many cells conform; more than the burst count as the burst.
+    fn wait(&self, cells: u32, clock: &TokioClock) -> Duration {
+        self.state.0.is_rehearsal.store(true, Ordering::Relaxed);
+        let wait = self.decide(cells, clock);
+        self.state.0.is_rehearsal.store(false, Ordering::Relaxed);
+        wait
+    }
+
+    /// Takes the cells; they conform.
+    fn take(&self, cells: u32, clock: &TokioClock) {
+        self.decide(cells, clock);
+    }
+
+    fn decide(&self, cells: u32, clock: &TokioClock) -> Duration {
         let cells = NonZeroU32::new(cells).unwrap_or(NonZeroU32::MIN).min(self.burst);
-        // `check_n` fails for good only above the burst, and the cells are within it.
-        while let Ok(Err(until)) = self.limiter.check_n(cells) {
-            let wait = until.earliest_possible().duration_since(clock.now());
-            tokio::time::sleep(Duration::from(wait).max(Duration::from_millis(1))).await;
+        match self.limiter.check_n(cells) {
+            Ok(Err(until)) => until.earliest_possible().duration_since(clock.now()).into(),
+            // `check_n` fails for good only above the burst, and the cells are within it.
+            Ok(Ok(())) | Err(_) => Duration::ZERO,
         }
+    }
+}
+
+impl std::fmt::Debug for Rate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rate").field("burst", &self.burst).finish_non_exhaustive()
     }
 }
 
@@ -80,18 +136,24 @@ impl Admission {
         }
     }
 
-    /// Waits for this story's turn and for its rates.
+    /// Waits for this story's turn, and until it conforms to both rates at once. Cells are taken at
+    /// the moment at which the story passes, so that no window sees more than its quota.
     pub async fn pass(&self, bytes: usize) {
-        if self.stories.is_none() && self.kib.is_none() {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let rates = [(self.stories.as_ref(), 1), (self.kib.as_ref(), kib)];
+        let rates = || rates.iter().filter_map(|(rate, cells)| Some(((*rate)?, *cells)));
+        if rates().next().is_none() {
             return;
         }
         let _turn = self.turn.lock().await;
-        if let Some(stories) = &self.stories {
-            stories.pass(1, &self.clock).await;
+        loop {
+            let wait = rates().map(|(rate, cells)| rate.wait(cells, &self.clock)).max().unwrap_or_default();
+            if wait.is_zero() {
+                break;
+            }
+            tokio::time::sleep(wait.max(Duration::from_millis(1))).await;
         }
-        if let Some(kib) = &self.kib {
-            kib.pass(u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX), &self.clock).await;
-        }
+        rates().for_each(|(rate, cells)| rate.take(cells, &self.clock));
     }
 }
 

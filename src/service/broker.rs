@@ -6,6 +6,7 @@ use async_nats::{Client, ConnectOptions, Event, HeaderMap, Request, Subject, cli
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::config::Nats;
 
@@ -18,10 +19,14 @@ pub struct Broker {
     pub jetstream: jetstream::Context,
     /// Whether it is connected.
     pub connected: watch::Receiver<bool>,
+    /// Cancelled before the connection is closed on purpose.
+    pub closing: CancellationToken,
 }
 
 /// Messages that one subscription may hold. Above every permit count: a full channel would drop.
 const SUBSCRIPTION_CAPACITY: usize = 131_072;
+/// How often the client itself is tested.
+const CLIENT_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// Longest pause between two attempts to connect.
 const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(4);
 
@@ -33,6 +38,8 @@ const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(4);
 pub async fn connect(nats: &Nats) -> anyhow::Result<Broker> {
     let (tell, connected) = watch::channel(false);
     let tell = Arc::new(tell);
+    let closing = CancellationToken::new();
+    let told_closing = closing.clone();
     let mut options = ConnectOptions::new()
         .name(&nats.client_name)
         .connection_timeout(Duration::from_millis(nats.connect_timeout_ms))
@@ -47,15 +54,23 @@ pub async fn connect(nats: &Nats) -> anyhow::Result<Broker> {
             jitter(doubled.min(RECONNECT_DELAY_MAX))
         })
         .event_callback(move |event| {
-            let tell = tell.clone();
+            let (tell, closing) = (tell.clone(), told_closing.clone());
             async move {
                 match event {
                     Event::Connected => {
                         tracing::info!(nats.event = "connected", "connected to the broker");
                         tell.send_replace(true);
                     }
-                    Event::Disconnected | Event::Closed => {
-                        tracing::warn!(nats.event = %event, "lost the broker");
+                    Event::Disconnected => {
+                        // A connection that was closed on purpose ends with the same event.
+                        if closing.is_cancelled() {
+                            tracing::debug!(nats.event = %event, "left the broker");
+                        } else {
+                            tracing::warn!(nats.event = %event, "lost the broker");
+                        }
+                        tell.send_replace(false);
+                    }
+                    Event::Closed => {
                         tell.send_replace(false);
                     }
                     Event::LameDuckMode | Event::Draining => tracing::info!(nats.event = %event, "broker is leaving"),
@@ -84,15 +99,38 @@ pub async fn connect(nats: &Nats) -> anyhow::Result<Broker> {
     let jetstream = jetstream::context::ContextBuilder::new()
         .timeout(Duration::from_millis(nats.request_timeout_ms))
         .build(client.clone());
-    Ok(Broker { client, jetstream, connected })
+    Ok(Broker { client, jetstream, connected, closing })
 }
 
 /// Waits until the broker has been reached, or until `stop` ends first.
-pub async fn wait_connected(broker: &Broker, stop: &tokio_util::sync::CancellationToken) -> bool {
+pub async fn wait_connected(broker: &Broker, stop: &CancellationToken) -> bool {
     let mut connected = broker.connected.clone();
     tokio::select! {
         () = stop.cancelled() => false,
         seen = connected.wait_for(|up| *up) => seen.is_ok(),
+    }
+}
+
+/// Ends when the client itself has ended, which it never should: then only a new process helps.
+pub async fn watch_client(broker: Broker, stop: CancellationToken) {
+    let mut connected = broker.connected.clone();
+    loop {
+        let changed = tokio::select! {
+            () = stop.cancelled() => return,
+            changed = connected.changed() => changed,
+            () = tokio::time::sleep(CLIENT_CHECK_INTERVAL) => Ok(()),
+        };
+        // A client whose task has ended takes no commands any more.
+        let ended = changed.is_err()
+            || matches!(
+                tokio::time::timeout(CLIENT_CHECK_INTERVAL, broker.client.publish("_copydesk.alive", Bytes::new()))
+                    .await,
+                Ok(Err(_))
+            );
+        if ended && !broker.closing.is_cancelled() {
+            tracing::error!("the NATS client has ended; leaving, so that a new process can begin");
+            return;
+        }
     }
 }
 
@@ -134,8 +172,12 @@ const MESSAGE_EXCEEDS_MAXIMUM: u32 = 10_054;
 
 /// Publishes and waits for the PubAck (step 6, and step 8 for dead letters).
 pub async fn publish(client: &Client, subject: &str, headers: HeaderMap, body: Bytes, timeout: Duration) -> Receipt {
-    let request = Request::new().payload(body).headers(headers).timeout(Some(timeout));
-    let answer = match client.send_request(subject.to_owned(), request).await {
+    let request = Request::new().payload(body).headers(headers).timeout(None);
+    let asking = client.send_request(subject.to_owned(), request);
+    let Ok(answered) = tokio::time::timeout(timeout, asking).await else {
+        return Receipt::Again(format!("no receipt within {} ms", timeout.as_millis()));
+    };
+    let answer = match answered {
         Ok(answer) => answer,
         Err(error) if error.kind() == RequestErrorKind::MaxPayloadExceeded => {
             return Receipt::TooLarge("larger than the broker's max_payload".to_owned());
@@ -167,8 +209,11 @@ fn read_receipt(payload: &[u8]) -> Receipt {
 /// # Errors
 /// Why it is not confirmed.
 pub async fn confirm(client: &Client, reply: Subject, kind: &'static [u8], timeout: Duration) -> Result<(), String> {
-    let request = Request::new().payload(Bytes::from_static(kind)).timeout(Some(timeout));
-    client.send_request(reply, request).await.map(drop).map_err(|error| error.to_string())
+    let request = Request::new().payload(Bytes::from_static(kind)).timeout(None);
+    match tokio::time::timeout(timeout, client.send_request(reply, request)).await {
+        Ok(answered) => answered.map(drop).map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no confirmation within {} ms", timeout.as_millis())),
+    }
 }
 
 /// A random part of a pause: between half and the whole of it.

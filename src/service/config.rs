@@ -2,9 +2,9 @@
 //!
 //! Layers, later ones win: built-in defaults, the file (TOML), `COPYDESK_…` environment
 //! variables, `--set key=value` flags. Unknown keys are errors. The types are the single source:
-//! environment variable names and the table in `docs/CONFIGURATION.md` are derived from their
-//! schema, and `config/default.toml` is kept equal to the defaults by a test. Units stand at the
-//! end of a name: `_ms` milliseconds, `_bytes` bytes, `_kib` kibibytes.
+//! environment variable names are derived from their
+//! schema, and `config/default.toml` is kept equal to the defaults by a test. A name says its unit:
+//! `_ms` milliseconds, `bytes` bytes, `kib` kibibytes.
 
 mod layers;
 mod secret;
@@ -143,7 +143,7 @@ pub struct OutputStream {
     /// `unknown` where the record has none.
     pub subject: String,
     /// How long the stream remembers message ids. A story that is delivered again within it gives
-    /// no second record. Must be above `delivery.ack_wait_ms`.
+    /// no second record. Must be above twice `delivery.ack_wait_ms`.
     pub duplicate_window_ms: u64,
 }
 
@@ -199,10 +199,14 @@ pub struct Input {
     pub subject: String,
     /// Name of its durable consumer. Workers that share the name share the work.
     pub durable: String,
+    /// Where the consumer begins when it is created: a sequence of the input stream. Without it, with
+    /// the first story; then nothing may stand on the output streams yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_sequence: Option<u64>,
     /// Stories that may be in the worker at once.
     pub stories_max: u32,
-    /// Bytes of stories that may be in the worker at once. At least twice the broker's largest
-    /// message.
+    /// Bytes of stories that may be in the worker at once. At least twice
+    /// `limits.story_bytes_max`, and 16 KiB above the broker's `max_payload`.
     pub bytes_max: u64,
     /// Deliveries that the broker lets be open over all workers of this input.
     pub ack_pending_max: u32,
@@ -213,6 +217,7 @@ impl Default for Input {
         Self {
             subject: "wire.raw.>".to_owned(),
             durable: "copydesk".to_owned(),
+            start_sequence: None,
             stories_max: 512,
             bytes_max: 32 * 1024 * 1024,
             ack_pending_max: 20_000,
@@ -350,6 +355,18 @@ impl Config {
             }
         };
         must(!self.nats.urls.is_empty(), "nats.urls", "names no server");
+        must(
+            !self.nats.urls.iter().any(|url| url.contains('@')),
+            "nats.urls",
+            "holds a login; `nats.user` and `nats.password` are kept secret, an address is not",
+        );
+        for (time_ms, key) in [
+            (self.nats.connect_timeout_ms, "nats.connect_timeout_ms"),
+            (self.nats.ping_interval_ms, "nats.ping_interval_ms"),
+            (self.nats.request_timeout_ms, "nats.request_timeout_ms"),
+        ] {
+            must(time_ms >= 100, key, "is below 100");
+        }
         must(self.nats.user.is_some() == self.nats.password.is_some(), "nats.password", "and `nats.user` go together");
         let ways = [self.nats.user.is_some(), self.nats.token.is_some(), self.nats.credentials_file.is_some()];
         must(ways.iter().filter(|given| **given).count() <= 1, "nats", "gives more than one way to log in");
@@ -374,7 +391,36 @@ impl Config {
             "streams.dead.subject",
             "is no subject (known: {reason})",
         );
+        for (subjects, key) in [
+            (&self.streams.input.subjects, "streams.input.subjects"),
+            (&self.streams.output.subjects, "streams.output.subjects"),
+            (&self.streams.dead.subjects, "streams.dead.subjects"),
+        ] {
+            must(!subjects.is_empty(), key, "is empty");
+            must(subjects.iter().all(|subject| is_subject(subject)), key, "holds what is no subject");
+        }
+        let within = |subject: &str, patterns: &[String]| patterns.iter().any(|pattern| overlap(pattern, subject));
+        let record = fill(&self.streams.output.subject, &placeholders);
+        let letter = fill(&self.streams.dead.subject, &["{reason}"]);
+        must(
+            within(&record, &self.streams.output.subjects),
+            "streams.output.subject",
+            "is not among `streams.output.subjects`: no stream would take the records",
+        );
+        must(
+            within(&letter, &self.streams.dead.subjects),
+            "streams.dead.subject",
+            "is not among `streams.dead.subjects`: no stream would take the dead letters",
+        );
+        for (subject, key) in [(&record, "streams.output.subject"), (&letter, "streams.dead.subject")] {
+            must(
+                !within(subject, &self.streams.input.subjects),
+                key,
+                "is among `streams.input.subjects`: what comes out would go in again",
+            );
+        }
         let delivery = &self.delivery;
+        must(delivery.grace_period_ms >= 5_000, "delivery.grace_period_ms", "is below 5000");
         must(delivery.ack_wait_ms >= 1_000, "delivery.ack_wait_ms", "is below 1000");
         must((100..=30_000).contains(&delivery.pull_expires_ms), "delivery.pull_expires_ms", "is not 100 to 30000");
         must(delivery.publish_timeout_ms >= 100, "delivery.publish_timeout_ms", "is below 100");
@@ -405,12 +451,27 @@ impl Config {
         must(limits.stories_burst > 0, "limits.stories_burst", "is 0");
         must(limits.kib_burst > 0, "limits.kib_burst", "is 0");
         must(!self.inputs.0.is_empty(), "inputs", "is empty");
+        let subjects: Vec<_> = self.inputs.0.iter().map(|(name, input)| (name, &input.subject)).collect();
+        for (index, (name, subject)) in subjects.iter().enumerate() {
+            for (other, other_subject) in subjects.iter().skip(index + 1) {
+                must(
+                    !overlap(subject, other_subject),
+                    &format!("inputs.{other}.subject"),
+                    &format!("overlaps with that of input `{name}`: a story would be read twice"),
+                );
+            }
+        }
         let mut durables = std::collections::BTreeSet::new();
         for (name, input) in &self.inputs.0 {
             let key = |field: &str| format!("inputs.{name}.{field}");
             must(is_name(&input.durable), &key("durable"), "is no consumer name (letters, digits, `-`, `_`)");
             must(durables.insert(&input.durable), &key("durable"), "is used by another input");
             must(is_subject(&input.subject), &key("subject"), "is no subject");
+            must(
+                within(&input.subject, &self.streams.input.subjects),
+                &key("subject"),
+                "is not among `streams.input.subjects`: nothing would ever come",
+            );
             must((1..=100_000).contains(&input.stories_max), &key("stories_max"), "is not 1 to 100000");
             must(input.ack_pending_max >= input.stories_max, &key("ack_pending_max"), "is below `stories_max`");
             must(
@@ -419,6 +480,11 @@ impl Config {
                 "is below twice `limits.story_bytes_max`",
             );
         }
+        must(
+            tracing_subscriber::EnvFilter::try_new(&self.log.filter).is_ok(),
+            "log.filter",
+            "is no tracing filter, such as info or copydesk=debug,async_nats=warn",
+        );
         if !self.http.listen.is_empty() {
             must(
                 self.http.listen.parse::<std::net::SocketAddr>().is_ok(),
@@ -441,8 +507,46 @@ fn is_subject(subject: &str) -> bool {
         && subject.split('.').all(|token| !token.is_empty() && !token.contains(char::is_whitespace))
 }
 
+/// A template with a token in the place of every placeholder.
+fn fill(template: &str, placeholders: &[&str]) -> String {
+    placeholders.iter().fold(template.to_owned(), |text, name| text.replace(name, "x"))
+}
+
+impl Config {
+    /// Subjects of the input stream that no input reads: their stories would wait for ever.
+    pub fn unread_subjects(&self) -> Vec<&str> {
+        let is_read = |subject: &str| self.inputs.0.values().any(|input| covers(&input.subject, subject));
+        self.streams.input.subjects.iter().map(String::as_str).filter(|subject| !is_read(subject)).collect()
+    }
+}
+
+/// Whether every subject that fits `narrow` fits `wide` too.
+fn covers(wide: &str, narrow: &str) -> bool {
+    let (mut wide, mut narrow) = (wide.split('.'), narrow.split('.'));
+    loop {
+        match (wide.next(), narrow.next()) {
+            (Some(">"), Some(_)) | (None, None) => return true,
+            (Some("*"), Some(token)) if token != ">" => {}
+            (Some(a), Some(b)) if a == b => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Whether some subject fits both patterns (`*` one token, `>` the rest, as in the broker).
+fn overlap(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one.split('.'), other.split('.'));
+    loop {
+        match (one.next(), other.next()) {
+            (Some(">"), Some(_)) | (Some(_), Some(">")) | (None, None) => return true,
+            (Some(a), Some(b)) if a == b || a == "*" || b == "*" => {}
+            _ => return false,
+        }
+    }
+}
+
 fn template_rest_is_subject(template: &str, placeholders: &[&str]) -> bool {
-    let filled = placeholders.iter().fold(template.to_owned(), |text, name| text.replace(name, "x"));
+    let filled = fill(template, placeholders);
     is_subject(&filled) && !filled.contains(['{', '}', '*', '>'])
 }
 
@@ -453,6 +557,38 @@ mod tests {
     #[test]
     fn the_defaults_pass_their_own_check() {
         assert_eq!(Config::default().check(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn patterns_overlap_as_the_broker_matches() {
+        for (one, other) in [("a.>", "a.b.c"), ("a.*", "a.b"), ("a.*.c", "a.b.>"), ("a", "a"), (">", "x.y")] {
+            assert!(overlap(one, other) && overlap(other, one), "{one} {other}");
+        }
+        for (one, other) in [("a.>", "a"), ("a.*", "a.b.c"), ("a.b", "a.c"), ("a.b", "a")] {
+            assert!(!overlap(one, other) && !overlap(other, one), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn subjects_that_nobody_reads_are_named() {
+        let mut config = Config::default();
+        assert!(config.unread_subjects().is_empty());
+        config.inputs.0.get_mut("main").expect("main").subject = "wire.raw.fast.>".into();
+        assert_eq!(config.unread_subjects(), ["wire.raw.>"]);
+        for (wide, narrow) in [("a.>", "a.b"), ("a.*", "a.b"), ("a.*", "a.*"), ("a.>", "a.>"), ("a.b", "a.b")] {
+            assert!(covers(wide, narrow), "{wide} {narrow}");
+        }
+        for (wide, narrow) in [("a.*", "a.>"), ("a.b", "a.*"), ("a.>", "a"), ("a.*", "a.b.c")] {
+            assert!(!covers(wide, narrow), "{wide} {narrow}");
+        }
+    }
+
+    #[test]
+    fn inputs_that_share_stories_are_refused() {
+        let mut config = Config::default();
+        let other = Input { subject: "wire.raw.fast.>".into(), durable: "fast".into(), ..Input::default() };
+        config.inputs.0.insert("zfast".into(), other);
+        assert!(config.check().join("; ").contains("`inputs.zfast.subject` overlaps"), "{:?}", config.check());
     }
 
     #[test]
@@ -473,6 +609,14 @@ mod tests {
             (broken(&|c| c.streams.dead.subject = "wire..x".into()), "streams.dead.subject"),
             (broken(&|c| c.delivery.ack_wait_ms = 10), "delivery.ack_wait_ms"),
             (broken(&|c| c.streams.output.duplicate_window_ms = 30_000), "streams.output.duplicate_window_ms"),
+            (broken(&|c| c.nats.urls = vec!["nats://u:p@host".into()]), "nats.urls"),
+            (broken(&|c| c.nats.ping_interval_ms = 0), "nats.ping_interval_ms"),
+            (broken(&|c| c.delivery.grace_period_ms = 0), "delivery.grace_period_ms"),
+            (broken(&|c| c.streams.dead.subjects.clear()), "streams.dead.subjects"),
+            (broken(&|c| c.streams.output.subject = "elsewhere.{agency}".into()), "streams.output.subject"),
+            (broken(&|c| c.streams.input.subjects = vec!["wire.>".into()]), "streams.output.subject"),
+            (broken(&input(|i| i.subject = "other.>".into())), "inputs.main.subject"),
+            (broken(&|c| c.log.filter = "copydesk=loud".into()), "log.filter"),
             (broken(&|c| c.limits.story_bytes_max = 0), "limits.story_bytes_max"),
             (broken(&|c| c.limits.stories_per_second = -1.0), "limits.stories_per_second"),
             (broken(&|c| c.inputs.0.clear()), "inputs"),

@@ -43,9 +43,6 @@ pub struct Context {
 /// Takes one story to its end. Exactly one outcome a delivery; never panics on its own account.
 pub async fn deliver(context: &Context, entry: Entry) -> Outcome {
     let flight = &*entry.flight;
-    if flight.attempt > 1 {
-        context.metrics.redelivered();
-    }
     // Step 4: limits, then a place in the pool. Until then the story can be given back.
     let waited = async {
         context.admission.pass(flight.payload.len()).await;
@@ -93,6 +90,7 @@ async fn publish_record(context: &Context, flight: &Flight, enriched: &Enriched)
         headers.insert(names::STORY_ID, id);
     }
     headers.insert(names::CONTENT_TYPE, "application/json");
+    headers.insert(names::EXPECTED_STREAM, context.config.streams.output.name.as_str());
     if let Some(trace) = flight.headers.as_ref().and_then(|own| own.get(names::TRACE_PARENT)) {
         headers.insert(names::TRACE_PARENT, trace.clone());
     }
@@ -113,11 +111,15 @@ async fn publish_record(context: &Context, flight: &Flight, enriched: &Enriched)
 /// Step 8: the dead letter, its PubAck, and only then the end of the story.
 async fn bury(context: &Context, flight: &Flight, rejection: &Rejection) -> Outcome {
     let subject = context.config.streams.dead.subject.replace("{reason}", &names::token(Some(rejection.code)));
-    let mut headers = dead_letter_headers(flight, rejection);
+    let expected = |mut headers: HeaderMap| {
+        headers.insert(names::EXPECTED_STREAM, context.config.streams.dead.name.as_str());
+        headers
+    };
+    let mut headers = expected(dead_letter_headers(flight, rejection));
     let body: Bytes = flight.payload.clone();
     let mut published = context.egress.publish(Sink::Dead, &subject, &headers, &body, &context.metrics).await;
     if matches!(published, Err(Unpublished::TooLarge(_))) {
-        headers = without_originals(flight, rejection);
+        headers = expected(without_originals(flight, rejection));
         published = context.egress.publish(Sink::Dead, &subject, &headers, &body, &context.metrics).await;
     }
     match published {
@@ -155,6 +157,7 @@ async fn confirm(context: &Context, flight: &Flight, kind: &'static [u8], outcom
             context.metrics.took(Stage::Ack, began.elapsed());
             outcome
         }
+        Err(_) if context.stopping.is_cancelled() => Outcome::Left,
         Err(error) => {
             tracing::warn!(
                 story.stream = %flight.origin.stream, story.sequence = flight.origin.sequence, error = %error,

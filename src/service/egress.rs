@@ -22,39 +22,51 @@ pub enum Sink {
     Dead,
 }
 
-/// Open while both sinks take what they are given. An outage of a sink is never a story's fault:
-/// the gate closes, nothing more is asked for, and what is in the worker is held and tried again.
+/// Closed while any publication is being tried again. An outage of a sink is never a story's
+/// fault: nothing more is asked for, and what is in the worker is held and tried again.
 #[derive(Debug)]
 pub struct Gate {
-    open: watch::Sender<[bool; 2]>,
+    held: watch::Sender<[usize; 2]>,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { open: watch::Sender::new([true; 2]) }
+        Self { held: watch::Sender::new([0; 2]) }
     }
 }
 
 impl Gate {
     /// Whether both sinks take what they are given.
     pub fn is_open(&self) -> bool {
-        self.open.borrow().iter().all(|open| *open)
+        *self.held.borrow() == [0; 2]
     }
 
     /// Waits until both do.
     pub async fn opened(&self) {
         // The sender lives in `self`, so the channel cannot close while this waits.
-        let _ = self.open.subscribe().wait_for(|open| open.iter().all(|open| *open)).await;
+        let _ = self.held.subscribe().wait_for(|held| *held == [0; 2]).await;
     }
 
-    /// Notes what a sink did; tells whether that is news.
-    fn note(&self, sink: Sink, takes: bool) -> bool {
-        self.open.send_if_modified(|open| {
-            let flag = &mut open[sink as usize];
-            let news = *flag != takes;
-            *flag = takes;
-            news
-        })
+    /// Notes a publication that has to be tried again; it is over when the guard is dropped.
+    fn hold(&self, sink: Sink) -> Held<'_> {
+        self.held.send_modify(|held| held[sink as usize] += 1);
+        Held { gate: self, sink }
+    }
+
+    fn count(&self, sink: Sink) -> usize {
+        self.held.borrow()[sink as usize]
+    }
+}
+
+/// A publication that is being tried again.
+struct Held<'a> {
+    gate: &'a Gate,
+    sink: Sink,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.gate.held.send_modify(|held| held[self.sink as usize] -= 1);
     }
 }
 
@@ -95,35 +107,38 @@ impl Egress {
     ) -> Result<bool, Unpublished> {
         let ms = Duration::from_millis;
         let mut backoff = Backoff::new(ms(self.delivery.retry_delay_min_ms), ms(self.delivery.retry_delay_max_ms));
+        let mut held = None;
         loop {
             let timeout = ms(self.delivery.publish_timeout_ms);
             let receipt = tokio::select! {
                 receipt = broker::publish(&self.client, subject, headers.clone(), body.clone(), timeout) => receipt,
                 () = self.stop_now.cancelled() => return Err(Unpublished::Stopped),
             };
-            match receipt {
+            let why = match receipt {
                 Receipt::Stored { duplicate } => {
-                    if self.gate.note(sink, true) {
+                    if held.take().is_some() && self.gate.count(sink) == 0 {
                         metrics.output_open(self.gate.is_open());
-                        tracing::info!(sink = ?sink, "stream takes messages again");
+                        tracing::info!(sink = ?sink, "the stream takes messages again");
                     }
                     return Ok(duplicate);
                 }
                 Receipt::TooLarge(why) => return Err(Unpublished::TooLarge(why)),
-                Receipt::Again(why) => {
-                    metrics.publish_retried();
-                    if self.gate.note(sink, false) {
-                        metrics.output_open(false);
-                        tracing::warn!(
-                            sink = ?sink, subject, error = %why,
-                            "stream does not take a message; holding what is here and asking for no more"
-                        );
-                    }
-                    tokio::select! {
-                        () = tokio::time::sleep(backoff.pause()) => {}
-                        () = self.stop_now.cancelled() => return Err(Unpublished::Stopped),
-                    }
+                Receipt::Again(why) => why,
+            };
+            metrics.publish_retried();
+            if held.is_none() {
+                held = Some(self.gate.hold(sink));
+                if self.gate.count(sink) == 1 {
+                    metrics.output_open(false);
+                    tracing::warn!(
+                        sink = ?sink, subject, error = %why,
+                        "the stream does not take a message; holding what is here and asking for no more"
+                    );
                 }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(backoff.pause()) => {}
+                () = self.stop_now.cancelled() => return Err(Unpublished::Stopped),
             }
         }
     }
@@ -134,17 +149,17 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_gate_is_open_only_while_both_sinks_are() {
+    async fn the_gate_is_open_only_while_nothing_is_held() {
         let gate = Gate::default();
         assert!(gate.is_open());
-        assert!(gate.note(Sink::Dead, false), "news");
-        assert!(!gate.note(Sink::Dead, false), "no news");
-        assert!(!gate.note(Sink::Output, true), "another sink's success is no news");
+        let (first, second) = (gate.hold(Sink::Dead), gate.hold(Sink::Output));
         assert!(!gate.is_open());
         let waiting = gate.opened();
         tokio::pin!(waiting);
-        assert!(futures_util::poll!(&mut waiting).is_pending());
-        assert!(gate.note(Sink::Dead, true));
+        drop(second);
+        assert!(futures_util::poll!(&mut waiting).is_pending(), "the other sink still holds");
+        drop(first);
         waiting.await;
+        assert!(gate.is_open());
     }
 }

@@ -11,6 +11,9 @@ use tokio_util::sync::CancellationToken;
 pub trait Readiness: Send + Sync + 'static {
     /// Everything that stands in the way; empty means ready.
     fn obstacles(&self) -> Vec<String>;
+
+    /// Why only a new process helps; `None` while this one is alive.
+    fn cause_of_death(&self) -> Option<String>;
 }
 
 /// What the handlers know.
@@ -43,11 +46,18 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let router = Router::new()
-        .route("/livez", get(|| async { "alive\n" }))
+        .route("/livez", get(alive))
         .route("/readyz", get(ready))
         .route("/metrics", get(render))
         .with_state(Shared { readiness, metrics });
     axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await }).await
+}
+
+async fn alive(State(shared): State<Shared>) -> impl IntoResponse {
+    match shared.readiness.cause_of_death() {
+        None => (StatusCode::OK, "alive\n".to_owned()),
+        Some(cause) => (StatusCode::SERVICE_UNAVAILABLE, format!("dead: {cause}\n")),
+    }
 }
 
 async fn ready(State(shared): State<Shared>) -> impl IntoResponse {

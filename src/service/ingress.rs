@@ -11,11 +11,16 @@ use std::{
 
 use async_nats::{Client, StatusCode};
 use futures_util::StreamExt;
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     broker::Backoff,
+    egress::Gate,
     flight::{self, DeliveryInfo},
     metrics::Metrics,
 };
@@ -41,8 +46,9 @@ impl Budget {
         Self { free: Mutex::new(total), freed: Notify::new(), total }
     }
 
-    /// Stories and bytes in use.
-    pub fn in_use(&self) -> (u32, u64) {
+    /// Stories and bytes that are reserved or in the worker.
+    #[cfg(test)]
+    fn in_use(&self) -> (u32, u64) {
         let free = self.lock();
         (self.total.stories - free.stories, self.total.bytes - free.bytes)
     }
@@ -128,25 +134,39 @@ pub struct Arrival {
     pub permit: Permit,
 }
 
-/// How one input is asked for stories.
-#[derive(Clone, Debug)]
-pub struct Pulling {
+/// Asks for the stories of one input.
+#[derive(Debug)]
+pub struct Puller {
+    /// The client.
+    pub client: Client,
+    /// Whether it is connected.
+    pub connected: watch::Receiver<bool>,
     /// `$JS.API.CONSUMER.MSG.NEXT.<stream>.<consumer>`
     pub subject: String,
     /// How long a request stays open at the broker.
     pub expires: Duration,
-    /// Bytes that a request must at least allow: the broker's largest message and its headers.
-    pub bytes_min: u64,
     /// Pause after an error, and its limit.
     pub retry: (Duration, Duration),
+    /// Room for stories.
+    pub budget: Arc<Budget>,
+    /// Nothing is asked for while it is closed.
+    pub gate: Arc<Gate>,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Ends asking.
+    pub stop: CancellationToken,
 }
 
 /// Requests that may be open at once for one input.
 const PULLS_MAX: usize = 4;
 /// Stories that one request asks for at most.
 const PULL_STORIES_MAX: u32 = 256;
-/// How long after its expiry a request is still listened to.
+/// How long after its end a request is still listened to for what it is owed.
 const LATE: Duration = Duration::from_secs(2);
+/// The same, where the broker does not say what is owed.
+const LINGER: Duration = Duration::from_millis(250);
+/// How many stories of a request the broker did not send (header of its last word).
+const PENDING_MESSAGES: &str = "Nats-Pending-Messages";
 
 /// How a request for stories ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -157,127 +177,170 @@ enum Ended {
     Trouble(String),
 }
 
-/// Asks for stories until `stop`, and hands each to `arrived`. Pauses while the gate is closed.
-pub async fn pull(
-    client: &Client,
-    pulling: &Pulling,
-    budget: &Arc<Budget>,
-    gate: &super::egress::Gate,
-    metrics: &Metrics,
-    stop: &CancellationToken,
-    arrived: impl Fn(Arrival) + Clone + Send + 'static,
-) {
-    let mut pulls: JoinSet<Ended> = JoinSet::new();
-    let mut backoff = Backoff::new(pulling.retry.0, pulling.retry.1);
-    loop {
-        let stories_min = if pulls.is_empty() { 1 } else { (budget.total.stories / 8).max(1) };
-        let bytes_max = (budget.total.bytes / 2).max(pulling.bytes_min);
-        let open = gate.is_open();
-        let room = (pulls.len() < PULLS_MAX && open)
-            .then(|| budget.try_reserve_up_to(stories_min, PULL_STORIES_MAX, pulling.bytes_min, bytes_max))
-            .flatten();
-        if let Some(room) = room {
-            pulls.spawn(one_pull(client.clone(), pulling.clone(), room, arrived.clone(), stop.clone()));
-            continue;
-        }
-        tokio::select! {
-            () = stop.cancelled() => break,
-            Some(ended) = pulls.join_next() => {
-                let trouble = match ended {
-                    Ok(Ended::Normally) => { backoff.reset(); continue }
-                    Ok(Ended::Trouble(why)) => why,
-                    Err(error) => error.to_string(),
-                };
-                metrics.pull_failed();
-                tracing::warn!(pull.subject = %pulling.subject, error = %trouble, "cannot ask for stories; trying again");
-                tokio::select! {
-                    () = stop.cancelled() => break,
-                    () = tokio::time::sleep(backoff.pause()) => {}
-                }
-            }
-            () = budget.freed.notified() => {}
-            () = gate.opened(), if !open => {}
-        }
-    }
-    // Requests end by themselves on `stop`; what arrived is with its flight already.
-    while pulls.join_next().await.is_some() {}
+/// What the broker's last word on a request means.
+#[derive(Debug, PartialEq, Eq)]
+enum LastWord {
+    /// It is over; so many of its stories are not sent, where the broker says so.
+    Over(Option<u32>),
+    /// It is over, with an error.
+    Trouble(String),
 }
 
-/// One request: reserves, asks, hands on, and gives back what was not filled.
-async fn one_pull(
-    client: Client,
-    pulling: Pulling,
-    mut room: Reservation,
-    arrived: impl Fn(Arrival),
-    stop: CancellationToken,
-) -> Ended {
-    let inbox = client.new_inbox();
-    let mut answers = match client.subscribe(inbox.clone()).await {
-        Ok(answers) => answers,
-        Err(error) => return Ended::Trouble(error.to_string()),
-    };
-    let request = serde_json::json!({
-        "batch": room.room.stories,
-        "max_bytes": room.room.bytes,
-        "expires": pulling.expires.as_nanos() as u64,
-    });
-    if let Err(error) = client.publish_with_reply(pulling.subject, inbox, request.to_string().into()).await {
-        return Ended::Trouble(error.to_string());
-    }
-    let deadline = tokio::time::sleep(pulling.expires + LATE);
-    tokio::pin!(deadline);
-    let mut stopping = false;
-    while room.room.stories > 0 {
-        let message = tokio::select! {
-            () = stop.cancelled(), if !stopping => {
-                // What is on its way already is taken in, so that it can be given back at once.
-                stopping = true;
-                deadline.as_mut().reset(tokio::time::Instant::now() + LATE);
-                if answers.drain().await.is_err() {
-                    return Ended::Normally;
-                }
+impl Puller {
+    /// Asks until `stop`, and hands each story to `arrived`. Pauses while the gate is closed or the
+    /// broker is away. `pulled` is told how each request ended: `None` as it should, or the trouble.
+    pub async fn run(
+        self: Arc<Self>,
+        pulled: impl Fn(Option<String>),
+        arrived: impl Fn(Arrival) + Clone + Send + 'static,
+    ) {
+        let mut pulls: JoinSet<Ended> = JoinSet::new();
+        let mut backoff = Backoff::new(self.retry.0, self.retry.1);
+        let mut connected = self.connected.clone();
+        while !self.stop.is_cancelled() {
+            let total = self.budget.total;
+            let stories_min = if pulls.is_empty() { 1 } else { (total.stories / 8).max(1) };
+            let bytes_min = bytes_per_pull_min(self.client.max_payload());
+            let bytes_max = (total.bytes / 2).max(bytes_min);
+            let (open, up) = (self.gate.is_open(), *connected.borrow_and_update());
+            let room = (pulls.len() < PULLS_MAX && open && up)
+                .then(|| self.budget.try_reserve_up_to(stories_min, PULL_STORIES_MAX, bytes_min, bytes_max))
+                .flatten();
+            if let Some(room) = room {
+                pulls.spawn(self.clone().one(room, arrived.clone()));
                 continue;
             }
-            () = &mut deadline => {
-                return if stopping {
-                    Ended::Normally
-                } else {
-                    Ended::Trouble("the broker did not end the request".to_owned())
-                };
-            }
-            message = answers.next() => message,
-        };
-        let Some(message) = message else {
-            return if stopping { Ended::Normally } else { Ended::Trouble("the subscription ended".to_owned()) };
-        };
-        if let Some(status) = message.status {
-            match read_status(status, message.description.as_deref()) {
-                Some(ended) => return ended,
-                None => continue,
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                Some(ended) = pulls.join_next() => {
+                    let trouble = match ended {
+                        Ok(Ended::Normally) => { backoff.reset(); pulled(None); continue }
+                        Ok(Ended::Trouble(why)) => why,
+                        Err(error) => error.to_string(),
+                    };
+                    self.metrics.pull_failed();
+                    tracing::warn!(pull.subject = %self.subject, error = %trouble, "cannot ask for stories; trying again");
+                    pulled(Some(trouble));
+                    tokio::select! {
+                        () = self.stop.cancelled() => break,
+                        () = tokio::time::sleep(backoff.pause()) => {}
+                    }
+                }
+                () = self.budget.freed.notified() => {}
+                () = self.gate.opened(), if !open => {}
+                changed = connected.changed() => if changed.is_err() { break },
             }
         }
-        let Some(reply) = message.reply.clone() else { continue };
-        let Some(info) = flight::parse_reply(&reply) else {
-            tracing::warn!(reply = %reply, "a delivery without a readable reply subject; it will come again");
-            continue;
-        };
-        let Some(permit) = room.split(message.length as u64) else { break };
-        arrived(Arrival { info, message, reply, permit });
+        // Requests end by themselves on `stop`; what arrived is with its flight already.
+        while pulls.join_next().await.is_some() {}
     }
-    Ended::Normally
+
+    /// One request: asks, hands on what comes, and gives back the room that was not filled.
+    async fn one(self: Arc<Self>, mut room: Reservation, arrived: impl Fn(Arrival)) -> Ended {
+        let asked = room.room.stories;
+        let mut connected = self.connected.clone();
+        let inbox = self.client.new_inbox();
+        let mut answers = match self.client.subscribe(inbox.clone()).await {
+            Ok(answers) => answers,
+            Err(error) => return Ended::Trouble(error.to_string()),
+        };
+        let request = serde_json::json!({
+            "batch": asked,
+            "max_bytes": room.room.bytes,
+            "expires": self.expires.as_nanos() as u64,
+        });
+        if let Err(error) =
+            self.client.publish_with_reply(self.subject.clone(), inbox, request.to_string().into()).await
+        {
+            return Ended::Trouble(error.to_string());
+        }
+        let deadline = tokio::time::sleep(self.expires + LATE);
+        tokio::pin!(deadline);
+        let mut at_deadline = Ended::Trouble("the broker did not end the request".to_owned());
+        let mut stopping = false;
+        // How many stories the request brings in all; less once the broker has said that it is over.
+        // Its last word may overtake stories that a replicated consumer has still to agree on.
+        let mut owed = asked;
+        while asked - room.room.stories < owed {
+            let message = tokio::select! {
+                () = self.stop.cancelled(), if !stopping => {
+                    // What is on its way already is taken in, so that it can be given back at once.
+                    stopping = true;
+                    at_deadline = Ended::Normally;
+                    deadline.as_mut().reset(Instant::now() + LATE);
+                    if answers.drain().await.is_err() {
+                        return Ended::Normally;
+                    }
+                    continue;
+                }
+                // The broker forgets its requests with the connection.
+                () = lost(&mut connected) => return Ended::Normally,
+                () = &mut deadline => return at_deadline,
+                message = answers.next() => message,
+            };
+            let Some(message) = message else {
+                return if stopping { Ended::Normally } else { Ended::Trouble("the subscription ended".to_owned()) };
+            };
+            // A story is what can be acknowledged, whatever its headers say.
+            let info = message.reply.as_deref().and_then(flight::parse_reply);
+            if let (Some(info), Some(reply)) = (info, message.reply.clone()) {
+                let Some(permit) = room.split(message.length as u64) else { break };
+                arrived(Arrival { info, message, reply, permit });
+                continue;
+            }
+            match message.status.and_then(|status| last_word(status, &message)) {
+                None => {}
+                Some(LastWord::Over(unsent)) => {
+                    let received = asked - room.room.stories;
+                    if received == 0 && is_too_large(&message) {
+                        return Ended::Trouble("the next story is larger than a whole request may bring".to_owned());
+                    }
+                    owed = unsent.map_or(asked, |unsent| asked.saturating_sub(unsent));
+                    let wait = if unsent.is_some() { LATE } else { LINGER };
+                    at_deadline = Ended::Normally;
+                    deadline.as_mut().reset(Instant::now() + wait);
+                }
+                Some(LastWord::Trouble(why)) => {
+                    at_deadline = Ended::Trouble(why);
+                    deadline.as_mut().reset(Instant::now() + LINGER);
+                }
+            }
+        }
+        Ended::Normally
+    }
 }
 
-/// What a status message means for the request (ADR-13 of the NATS architecture notes); `None`
-/// means that it goes on.
-fn read_status(status: StatusCode, description: Option<&str>) -> Option<Ended> {
-    let description = description.unwrap_or_default();
-    let lower = description.to_ascii_lowercase();
+/// Bytes that a request for stories must allow: the broker's largest message with its subjects.
+/// With less, such a message could never be asked for and would stop its consumer.
+pub fn bytes_per_pull_min(max_payload: usize) -> u64 {
+    max_payload as u64 + 16 * 1024
+}
+
+/// Waits until the connection is lost.
+async fn lost(connected: &mut watch::Receiver<bool>) {
+    // A channel that is closed has no connection either.
+    let _ = connected.wait_for(|up| !up).await;
+}
+
+/// What a status means for the request (ADR-13 of the NATS architecture notes); `None` means that
+/// it goes on.
+fn last_word(status: StatusCode, message: &async_nats::Message) -> Option<LastWord> {
+    let description = message.description.as_deref().unwrap_or_default();
+    let header = message.headers.as_ref().and_then(|headers| headers.get(PENDING_MESSAGES));
+    let unsent = header.and_then(|count| count.as_str().parse().ok());
     match status.as_u16() {
         100 => None,
-        404 | 408 => Some(Ended::Normally),
-        409 if lower.contains("exceeds maxbytes") => Some(Ended::Normally),
-        _ => Some(Ended::Trouble(format!("{} {description}", status.as_u16()))),
+        404 => Some(LastWord::Over(None)),
+        408 => Some(LastWord::Over(unsent)),
+        409 if is_too_large(message) => Some(LastWord::Over(unsent)),
+        409 if description.eq_ignore_ascii_case("Batch Completed") => Some(LastWord::Over(unsent.or(Some(0)))),
+        code => Some(LastWord::Trouble(format!("{code} {description}"))),
     }
+}
+
+fn is_too_large(message: &async_nats::Message) -> bool {
+    let description = message.description.as_deref().unwrap_or_default();
+    description.to_ascii_lowercase().contains("exceeds maxbytes")
 }
 
 #[cfg(test)]
@@ -300,13 +363,34 @@ mod tests {
         assert_eq!(budget.in_use(), (0, 0));
     }
 
+    fn status(code: u16, description: &str, pending: Option<&str>) -> Option<LastWord> {
+        let mut headers = async_nats::HeaderMap::new();
+        if let Some(count) = pending {
+            headers.insert(PENDING_MESSAGES, count);
+        }
+        let status = StatusCode::from_u16(code).expect("a code");
+        let message = async_nats::Message {
+            subject: "_INBOX.a".into(),
+            reply: None,
+            payload: bytes::Bytes::new(),
+            headers: Some(headers),
+            status: Some(status),
+            description: Some(description.to_owned()),
+            length: 0,
+        };
+        last_word(status, &message)
+    }
+
     #[test]
     fn statuses_are_control_flow_or_trouble() {
-        let read = |code: u16, text| read_status(StatusCode::from_u16(code).expect("code"), Some(text));
-        assert_eq!(read(100, "Idle Heartbeat"), None);
-        assert_eq!(read(408, "Request Timeout"), Some(Ended::Normally));
-        assert_eq!(read(409, "Message Size Exceeds MaxBytes"), Some(Ended::Normally));
-        assert!(matches!(read(409, "Consumer Deleted"), Some(Ended::Trouble(why)) if why.contains("Consumer Deleted")));
-        assert!(matches!(read(503, ""), Some(Ended::Trouble(_))));
+        assert_eq!(status(100, "Idle Heartbeat", None), None);
+        assert_eq!(status(408, "Request Timeout", Some("7")), Some(LastWord::Over(Some(7))));
+        assert_eq!(status(404, "No Messages", None), Some(LastWord::Over(None)));
+        assert_eq!(status(409, "Message Size Exceeds MaxBytes", Some("3")), Some(LastWord::Over(Some(3))));
+        assert_eq!(status(409, "Batch Completed", None), Some(LastWord::Over(Some(0))));
+        assert!(
+            matches!(status(409, "Consumer Deleted", None), Some(LastWord::Trouble(why)) if why.contains("Consumer Deleted"))
+        );
+        assert!(matches!(status(503, "", None), Some(LastWord::Trouble(_))));
     }
 }

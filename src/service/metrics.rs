@@ -182,8 +182,8 @@ pub fn dead_letter(reason: &'static str) {
 }
 
 /// Tells how full one input is.
-pub fn in_flight(input: &str, stories: u32, bytes: u64) {
-    metrics::gauge!(IN_FLIGHT_STORIES, "input" => input.to_owned()).set(stories);
+pub fn in_flight(input: &str, stories: usize, bytes: usize) {
+    metrics::gauge!(IN_FLIGHT_STORIES, "input" => input.to_owned()).set(stories as f64);
     metrics::gauge!(IN_FLIGHT_BYTES, "input" => input.to_owned()).set(bytes as f64);
 }
 

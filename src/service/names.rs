@@ -8,6 +8,8 @@ use super::flight::Origin;
 
 /// The broker's header for deduplication.
 pub const MESSAGE_ID: &str = "Nats-Msg-Id";
+/// The broker's header that makes it refuse a message that another stream would take.
+pub const EXPECTED_STREAM: &str = "Nats-Expected-Stream";
 /// Stream that a story came from.
 pub const STREAM: &str = "Copydesk-Stream";
 /// Sequence of the story in that stream.

@@ -2,7 +2,10 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -44,8 +47,12 @@ impl Reader for Desk {
     fn read(&self, input: &[u8], hints: &Hints) -> Result<Enriched, DecodeError> {
         let record = self.read_bytes(input, hints)?;
         let status = record.status.as_ref().and_then(|status| serde_json::to_value(status.kind).ok());
-        // A record holds strings and numbers alone: writing it to memory cannot fail.
-        let body = serde_json::to_vec(&record).unwrap_or_default();
+        let body = serde_json::to_vec(&record).map_err(|error| DecodeError {
+            code: "record.unwritable",
+            message: error.to_string(),
+            offset: None,
+            id: Some(record.id.clone()),
+        })?;
         Ok(Enriched {
             body: body.into(),
             agency: record.dateline.as_ref().and_then(|d| d.agency.as_ref()).map(|span| span.text.clone()),
@@ -74,6 +81,27 @@ pub struct Pool {
     reader: Arc<dyn Reader>,
     slots: Arc<Semaphore>,
     deadline: Duration,
+    watch: Arc<Watch>,
+}
+
+/// How many threads a pool has, and how many of them a story does not give back.
+#[derive(Debug, Default)]
+pub struct Watch {
+    threads: AtomicUsize,
+    lost: AtomicUsize,
+}
+
+impl Watch {
+    /// Threads that have read one story for longer than the deadline and still do.
+    pub fn lost(&self) -> usize {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Whether no thread is left to read anything: only a new process helps.
+    pub fn is_dead(&self) -> bool {
+        let threads = self.threads.load(Ordering::Relaxed);
+        threads > 0 && self.lost() >= threads
+    }
 }
 
 /// A place in the pool's queue; the queue is short, so that nothing waits where it cannot be
@@ -89,14 +117,15 @@ impl Pool {
     ///
     /// # Errors
     /// The threads cannot be started.
-    pub fn new(threads: usize, deadline: Duration, reader: Arc<dyn Reader>) -> anyhow::Result<Self> {
+    pub fn new(threads: usize, deadline: Duration, reader: Arc<dyn Reader>, watch: Arc<Watch>) -> anyhow::Result<Self> {
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("desk-{index}"))
             .panic_handler(|_| tracing::error!("a job of the pool panicked outside of reading"))
             .build()?;
         let slots = Arc::new(Semaphore::new(threads.current_num_threads() * SLOTS_PER_THREAD));
-        Ok(Self { threads, reader, slots, deadline })
+        watch.threads.store(threads.current_num_threads(), Ordering::Relaxed);
+        Ok(Self { threads, reader, slots, deadline, watch })
     }
 
     /// Waits for a place, first come, first served.
@@ -113,14 +142,23 @@ impl Pool {
     /// # Errors
     /// The story can never be read: it does not decode, reading it panicked, or took too long.
     pub async fn read(&self, slot: Slot, input: Bytes, hints: Hints) -> Result<Enriched, Rejection> {
+        let (tell_begun, begun) = oneshot::channel();
         let (tell, told) = oneshot::channel();
-        let reader = self.reader.clone();
+        let (reader, watch) = (self.reader.clone(), self.watch.clone());
         self.threads.spawn_fifo(move || {
+            // Nobody listens any more when the worker has stopped.
+            let _ = tell_begun.send(());
             let read = catch_unwind(AssertUnwindSafe(|| reader.read(&input, &hints)));
-            // Nobody listens any more when the deadline has passed.
-            let _ = tell.send(read.map_err(drop));
+            if tell.send(read.map_err(drop)).is_err() {
+                // The deadline had passed: the thread was counted as lost, and is back.
+                watch.lost.fetch_sub(1, Ordering::Relaxed);
+            }
             drop(slot);
         });
+        // The deadline counts from the beginning: waiting behind a slow story is nobody's fault.
+        if begun.await.is_err() {
+            return Err(Rejection { code: "read.panic", detail: "the pool lost the story".to_owned(), id: None });
+        }
         match tokio::time::timeout(self.deadline, told).await {
             Ok(Ok(Ok(read))) => {
                 read.map_err(|error| Rejection { code: error.code, detail: error.message, id: error.id })
@@ -129,6 +167,7 @@ impl Pool {
                 Err(Rejection { code: "read.panic", detail: "reading the story panicked".to_owned(), id: None })
             }
             Err(_) => {
+                self.watch.lost.fetch_add(1, Ordering::Relaxed);
                 let detail = format!("reading took longer than {} ms", self.deadline.as_millis());
                 Err(Rejection { code: "read.deadline", detail, id: None })
             }
@@ -166,16 +205,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_story_that_panics_or_never_ends_is_refused_and_the_next_is_read() {
+    async fn a_story_that_panics_or_never_ends_is_refused_and_its_neighbours_are_read() {
         let (let_go, held) = std::sync::mpsc::channel();
         let reader = Arc::new(Odd(std::sync::Mutex::new(held)));
-        let patient = Pool::new(1, Duration::from_mins(10), reader.clone()).expect("threads");
-        assert_eq!(code_of(&patient, "panic").await, Some("read.panic"));
-        assert_eq!(code_of(&patient, "good").await, None);
-        let strict = Pool::new(1, Duration::from_millis(20), reader).expect("threads");
-        assert_eq!(code_of(&strict, "hang").await, Some("read.deadline"));
-        let_go.send(()).expect("the reader waits");
-        assert_eq!(code_of(&patient, "good").await, None);
+        let watch = Arc::new(Watch::default());
+        let pool = Pool::new(1, Duration::from_secs(2), reader, watch.clone()).expect("threads");
+        assert_eq!(code_of(&pool, "panic").await, Some("read.panic"));
+        assert_eq!(code_of(&pool, "good").await, None);
+        // The second waits behind the first for longer than the deadline, and is innocent.
+        let both = futures_util::future::join(code_of(&pool, "hang"), code_of(&pool, "good"));
+        let letting_go = async {
+            while watch.lost() == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            assert!(watch.is_dead(), "its only thread is lost");
+            let_go.send(()).expect("the reader waits");
+        };
+        let (codes, ()) = futures_util::future::join(both, letting_go).await;
+        assert_eq!(codes, (Some("read.deadline"), None));
+        assert!(!watch.is_dead(), "the thread came back");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use async_nats::jetstream::{
 use super::{
     broker::Broker,
     config::{Config, Input},
+    ingress::bytes_per_pull_min,
 };
 
 /// Room for a dead letter's reason and origin beside the story (bytes).
@@ -51,6 +52,18 @@ pub enum TopologyError {
     /// Something is missing and may not be created.
     #[error("{0} does not exist, and `streams.create_missing` is false")]
     Missing(String),
+    /// A consumer is missing though its work has begun.
+    #[error(
+        "{object} does not exist, and there are records already: a new one would publish every story again. \
+         Say where it begins: `inputs.{input}.start_sequence` = 1 for everything, or one above the last \
+         `Copydesk-Sequence` that is done"
+    )]
+    Forgotten {
+        /// The consumer.
+        object: String,
+        /// The input.
+        input: String,
+    },
     /// What exists would break the promise.
     #[error("refusing to start, the promise could not be kept:\n{}", .0.iter().map(|d| format!("  - {d}")).collect::<Vec<_>>().join("\n"))]
     Broken(Vec<Difference>),
@@ -69,7 +82,7 @@ pub async fn ensure(broker: &Broker, config: &Config) -> Result<Vec<Difference>,
     }
     for (name, input) in &config.inputs.0 {
         let wanted = consumer(config, input);
-        let is = ensure_consumer(&broker.jetstream, &config.streams.input.name, &wanted, config).await?;
+        let is = ensure_consumer(&broker.jetstream, name, &wanted, config).await?;
         found.extend(compare_consumer(&config.streams.input.name, &wanted, &is));
         let needed = bytes_per_pull_min(max_payload);
         if input.bytes_max < needed {
@@ -87,12 +100,6 @@ pub async fn ensure(broker: &Broker, config: &Config) -> Result<Vec<Difference>,
         true => Err(TopologyError::Broken(found)),
         false => Ok(found),
     }
-}
-
-/// Bytes that a request for stories must allow: the broker's largest message with its subjects.
-/// With less, such a message could never be asked for and would stop its consumer.
-pub fn bytes_per_pull_min(max_payload: usize) -> u64 {
-    max_payload as u64 + 16 * 1024
 }
 
 /// A stream as it should be, and what for.
@@ -149,7 +156,10 @@ fn streams(config: &Config) -> [Wanted; 3] {
 fn consumer(config: &Config, input: &Input) -> pull::Config {
     pull::Config {
         durable_name: Some(input.durable.clone()),
-        deliver_policy: DeliverPolicy::All,
+        deliver_policy: match input.start_sequence {
+            Some(start_sequence) => DeliverPolicy::ByStartSequence { start_sequence },
+            None => DeliverPolicy::All,
+        },
         ack_policy: AckPolicy::Explicit,
         ack_wait: Duration::from_millis(config.delivery.ack_wait_ms),
         max_deliver: -1,
@@ -192,10 +202,11 @@ async fn ensure_stream(
 
 async fn ensure_consumer(
     jetstream: &jetstream::Context,
-    stream: &str,
+    input: &str,
     wanted: &pull::Config,
     config: &Config,
 ) -> Result<jetstream::consumer::Config, TopologyError> {
+    let stream = config.streams.input.name.as_str();
     let durable = wanted.durable_name.clone().unwrap_or_default();
     let object = format!("consumer {durable} of stream {stream}");
     let unreachable = |why: String| TopologyError::Unreachable { object: object.clone(), why };
@@ -211,6 +222,9 @@ async fn ensure_consumer(
     if !config.streams.create_missing {
         return Err(TopologyError::Missing(object));
     }
+    if wanted.deliver_policy == DeliverPolicy::All && has_results(jetstream, config).await? {
+        return Err(TopologyError::Forgotten { object, input: input.to_owned() });
+    }
     let created = handle.create_consumer_strict(wanted.clone()).await;
     match created {
         Ok(consumer) => {
@@ -222,6 +236,22 @@ async fn ensure_consumer(
             Err(_) => Err(unreachable(error.to_string())),
         },
     }
+}
+
+/// Whether records or dead letters stand already: then a consumer that is missing was there once,
+/// and one that begins with the first story would publish everything again.
+async fn has_results(jetstream: &jetstream::Context, config: &Config) -> Result<bool, TopologyError> {
+    for name in [&config.streams.output.name, &config.streams.dead.name] {
+        let object = format!("stream {name}");
+        let stream = jetstream
+            .get_stream(name)
+            .await
+            .map_err(|error| TopologyError::Unreachable { object, why: error.to_string() })?;
+        if stream.cached_info().state.last_sequence > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Collects differences of one object.
@@ -254,7 +284,16 @@ fn compare_stream(wanted: &Wanted, is: &stream::Config, max_payload: usize) -> V
     let name = &is.name;
     let mut found = Findings::new(format!("stream {name}"));
     let missing: Vec<_> = wanted.config.subjects.iter().filter(|s| !is.subjects.contains(s)).collect();
-    found.warns(!missing.is_empty(), || format!("does not list the subjects {missing:?}, it has {:?}", is.subjects));
+    let missing_breaks = !missing.is_empty() && wanted.role != Role::Input;
+    found.breaks(missing_breaks, || {
+        format!(
+            "does not take the subjects {missing:?}, it has {:?}; `nats stream edit {name} --subjects=…`",
+            is.subjects
+        )
+    });
+    found.warns(!missing.is_empty() && !missing_breaks, || {
+        format!("does not list the subjects {missing:?}, it has {:?}", is.subjects)
+    });
     found.breaks(is.no_ack, || {
         format!("gives no receipts, so nothing is ever known to be stored; `nats stream edit {name} --ack`")
     });
@@ -263,7 +302,15 @@ fn compare_stream(wanted: &Wanted, is: &stream::Config, max_payload: usize) -> V
          restart of the server; it has to be made anew"
             .to_owned()
     });
-    let bounded = is.max_messages > 0 || is.max_bytes > 0 || is.max_messages_per_subject > 0;
+    let bounded = is.max_messages > 0 || is.max_bytes > 0;
+    let per_subject = is.max_messages_per_subject > 0;
+    found.breaks(per_subject && !(is.discard == DiscardPolicy::New && is.discard_new_per_subject), || {
+        format!(
+            "drops the oldest messages of a subject above {}, done or not; \
+             `nats stream edit {name} --max-msgs-per-subject=-1`",
+            is.max_messages_per_subject
+        )
+    });
     found.breaks(is.discard == DiscardPolicy::Old && bounded, || {
         format!("drops the oldest messages when full, done or not; `nats stream edit {name} --discard=new`")
     });
@@ -287,18 +334,27 @@ fn compare_stream(wanted: &Wanted, is: &stream::Config, max_payload: usize) -> V
                 )
             });
         }
-        Role::Output => {
-            let needed = wanted.config.duplicate_window;
-            found.breaks(is.duplicate_window < needed, || {
+        Role::Output => {}
+        Role::Dead => {
+            found.breaks(is.max_message_size > 0, || {
                 format!(
-                    "remembers message ids for {:?} only, a story delivered again later would give a second \
-                     record; `nats stream edit {name} --dupe-window={}s`",
-                    is.duplicate_window,
-                    needed.as_secs()
+                    "takes messages of {} bytes at most, and a dead letter has to fit whatever the story's size; \
+                     `nats stream edit {name} --max-msg-size=-1`",
+                    is.max_message_size
                 )
             });
         }
-        Role::Dead => {}
+    }
+    if wanted.role != Role::Input {
+        let needed = wanted.config.duplicate_window;
+        found.breaks(is.duplicate_window < needed, || {
+            format!(
+                "remembers message ids for {:?} only, a story delivered again later would come out twice; \
+                 `nats stream edit {name} --dupe-window={}s`",
+                is.duplicate_window,
+                needed.as_secs()
+            )
+        });
     }
     found.found
 }
@@ -335,6 +391,15 @@ fn compare_consumer(stream: &str, wanted: &pull::Config, is: &jetstream::consume
             wanted.ack_wait,
             edit(format!("--wait={}ms", wanted.ack_wait.as_millis()))
         )
+    });
+    let skips = !matches!(
+        is.deliver_policy,
+        DeliverPolicy::All | DeliverPolicy::ByStartSequence { .. } | DeliverPolicy::ByStartTime { .. }
+    );
+    found.breaks(skips, || format!("skips stories that were stored before it ({:?})", is.deliver_policy));
+    let narrow = is.max_batch > 0 || is.max_bytes > 0 || is.max_expires > Duration::ZERO;
+    found.breaks(narrow, || {
+        format!("limits requests; {}", edit("--max-pull-batch=0 --max-pull-bytes=0 --max-pull-expire=0s".into()))
     });
     let pending_short = is.max_ack_pending > 0 && is.max_ack_pending < wanted.max_ack_pending;
     found.warns(pending_short, || {
@@ -377,11 +442,15 @@ mod tests {
         assert!(broken(Role::Output, |c| c.retention = RetentionPolicy::Interest));
         assert!(broken(Role::Dead, |c| c.no_ack = true));
         assert!(broken(Role::Input, |c| c.max_message_size = -1));
+        assert!(broken(Role::Dead, |c| c.max_message_size = 1000));
+        assert!(broken(Role::Dead, |c| c.duplicate_window = Duration::from_mins(2)));
         assert!(broken(Role::Output, |c| c.duplicate_window = Duration::from_mins(2)));
         assert!(broken(Role::Output, |c| {
             c.discard = DiscardPolicy::Old;
             c.max_bytes = 1;
         }));
+        assert!(broken(Role::Output, |c| c.max_messages_per_subject = 5));
+        assert!(broken(Role::Dead, |c| c.subjects = vec!["other.>".into()]));
         assert!(!broken(Role::Output, |c| c.discard = DiscardPolicy::Old), "an unbounded stream drops nothing");
         assert!(!broken(Role::Output, |c| c.max_age = Duration::from_mins(1)), "told, not refused");
     }
@@ -400,6 +469,8 @@ mod tests {
         assert!(broken(|c| c.inactive_threshold = Duration::from_secs(1)));
         assert!(broken(|c| c.filter_subject = "wire.raw.other".into()));
         assert!(broken(|c| c.ack_wait = Duration::from_secs(5)));
+        assert!(broken(|c| c.deliver_policy = DeliverPolicy::New));
+        assert!(broken(|c| c.max_batch = 10));
         assert!(!broken(|c| c.max_ack_pending = 1000), "told, not refused");
     }
 

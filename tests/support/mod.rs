@@ -34,7 +34,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 /// Longest wait for anything; generous, because a test machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A server with a connection of the test's own.
 pub struct World {
@@ -141,7 +141,7 @@ pub struct Entry {
 
 impl Entry {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.as_str())
+        self.headers.get(name).map(async_nats::HeaderValue::as_str)
     }
 }
 
@@ -183,6 +183,7 @@ impl Worker {
         for setting in set {
             command.args(["--set", setting]);
         }
+        server::without_settings(&mut command);
         let stderr = fs::File::create(&log).expect("a log");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         Self { child: command.spawn().expect("the worker starts"), log }

@@ -57,7 +57,12 @@ pub struct Layers {
 impl Layers {
     /// File from the flag or from `COPYDESK_CONFIG`, and the process's environment.
     pub fn of_process(file: Option<PathBuf>, set: Vec<String>) -> Self {
-        let environment: Vec<_> = std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        // What is not UTF-8 is told as a wrong value where it is ours, and passed over where it is not.
+        let text = |value: std::ffi::OsString| value.to_string_lossy().into_owned();
+        let environment: Vec<_> = std::env::vars_os()
+            .map(|(name, value)| (text(name), text(value)))
+            .filter(|(name, _)| name.starts_with(PREFIX) && !is_service_link(name))
+            .collect();
         let named = || environment.iter().find(|(name, _)| name == FILE_VARIABLE).map(|(_, path)| PathBuf::from(path));
         Self { file: file.or_else(named), environment, set }
     }
@@ -79,9 +84,12 @@ impl Layers {
             set(&mut table, &path, value, &keys).map_err(wrong)?;
         }
         for assignment in &self.set {
-            let wrong = |message| ConfigError::Setting { origin: format!("--set {assignment}"), message };
-            let (key, value) =
-                assignment.split_once('=').ok_or_else(|| wrong("is not of the form key=value".to_owned()))?;
+            // The value may be a secret: only the key is ever shown.
+            let (key, value) = assignment.split_once('=').unwrap_or((assignment, ""));
+            let wrong = |message| ConfigError::Setting { origin: format!("--set {key}"), message };
+            if !assignment.contains('=') {
+                return Err(wrong("is not of the form key=value".to_owned()));
+            }
             let path: Vec<String> = key.trim().split('.').map(str::to_owned).collect();
             set(&mut table, &path, value, &keys).map_err(wrong)?;
         }
@@ -94,6 +102,15 @@ impl Layers {
             wrong => Err(ConfigError::Check(wrong)),
         }
     }
+}
+
+/// Kubernetes gives every pod such variables of a service called `copydesk`; they are no settings.
+fn is_service_link(name: &str) -> bool {
+    let rest = name.strip_prefix(PREFIX).unwrap_or_default();
+    rest == "PORT"
+        || rest == "SERVICE_HOST"
+        || rest.starts_with("SERVICE_PORT")
+        || rest.strip_prefix("PORT_").is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// Reads the file against the types first, so that an error has its line and column.
@@ -220,6 +237,7 @@ mod tests {
         let environment = [
             ("COPYDESK_NATS_URLS", "nats://a:1, nats://b:2"),
             ("COPYDESK_INPUTS_MAIN_DURABLE", "desk-1"),
+            ("COPYDESK_INPUTS_MAIN_SUBJECT", "wire.raw.slow"),
             ("COPYDESK_STREAMS_OUTPUT_NAME", "OUT"),
             ("COPYDESK_STREAMS_CREATE_MISSING", "false"),
         ];
@@ -261,11 +279,23 @@ mod tests {
     }
 
     #[test]
+    fn what_kubernetes_sets_for_a_service_is_passed_over() {
+        for name in
+            ["COPYDESK_PORT", "COPYDESK_SERVICE_HOST", "COPYDESK_SERVICE_PORT_HTTP", "COPYDESK_PORT_9464_TCP_ADDR"]
+        {
+            assert!(is_service_link(name), "{name}");
+        }
+        assert!(!is_service_link("COPYDESK_NATS_URLS"));
+    }
+
+    #[test]
     fn secrets_are_never_printed() {
         let config = layers(None, &[], &["nats.user=u", "nats.password=hunter2"]).expect("loads");
         let shown = toml::to_string(&config).expect("prints");
         assert!(shown.contains("[redacted]") && !shown.contains("hunter2"), "{shown}");
         assert!(!format!("{config:?}").contains("hunter2"));
         assert_eq!(config.nats.password.expect("given").expose(), "hunter2");
+        let mistyped = layers(None, &[], &["nats.passwrd=hunter2"]).expect_err("no such key").to_string();
+        assert!(mistyped.contains("nats.passwrd") && !mistyped.contains("hunter2"), "{mistyped}");
     }
 }
