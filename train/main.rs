@@ -12,8 +12,9 @@ fn main() -> ExitCode {
     let result = match arguments.split_first() {
         Some((command, rest)) if command == "grammar" => grammar::run(rest),
         Some((command, rest)) if command == "lemma" => grammar::lemma(rest),
+        Some((command, rest)) if command == "speed" => grammar::speed(rest),
         Some((command, rest)) if command == "parse" => grammar::parse(rest),
-        _ => Err("usage: train grammar|lemma|parse …; see train/README.md".into()),
+        _ => Err("usage: train grammar|lemma|parse|speed …; see train/README.md".into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

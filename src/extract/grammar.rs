@@ -189,3 +189,122 @@ pub fn to_conllu(text: &str, tokens: &[Token], sentences: &[Sentence], grammar: 
     }
     conllu::write(&found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        file,
+        network::{NAME, VERSION, WORDS_MAX},
+    };
+    use proptest::prelude::*;
+
+    /// Form, part of speech, lemma, head and relation of each word.
+    fn parsed(text: &str) -> Vec<[String; 5]> {
+        let words = text.split(' ').enumerate().map(|(index, form)| format!("{}\t{form}\n", index + 1));
+        let sentences = conllu::read(&fill_conllu(&words.collect::<String>(), Models::embedded()));
+        let words = sentences[0].words.iter();
+        let head = |head: Option<u32>| head.map(|head| head.to_string()).unwrap_or_default();
+        words.map(|w| [w.form.clone(), w.upos.clone(), w.lemma.clone(), head(w.head), w.deprel.clone()]).collect()
+    }
+
+    #[test]
+    fn a_plain_sentence() {
+        let found = parsed("The minister said it would appeal .");
+        let rows: Vec<String> = found.iter().map(|row| row.join(" ")).collect();
+        let wanted = [
+            "The DET the 2 det",
+            "minister NOUN minister 3 nsubj",
+            "said VERB say 0 root",
+            "it PRON it 6 nsubj",
+            "would AUX would 6 aux",
+            "appeal VERB appeal 3 ccomp",
+            ". PUNCT . 3 punct",
+        ];
+        assert_eq!(rows, wanted);
+    }
+
+    #[test]
+    fn common_words_are_read_alike_the_second_time() {
+        let text = "\" We will not leave the people on the platform , \" the minister told reporters .";
+        let models = Models::from_bytes(
+            include_bytes!("../../data/models/grammar.model"),
+            include_bytes!("../../data/models/lemma.model"),
+        )
+        .unwrap();
+        let forms: Vec<&str> = text.split(' ').collect();
+        let mut scratch = Scratch::default();
+        models.network().read(&forms, &mut scratch);
+        let first = scratch.readings.clone();
+        models.network().read(&forms, &mut scratch);
+        assert_eq!(scratch.readings, first);
+        assert!(first.iter().all(|word| (0.0..=1.001).contains(&word.tag_confidence)));
+        assert!(first.iter().all(|word| (0.0..=1.001).contains(&word.arc_confidence)));
+    }
+
+    #[test]
+    fn a_sentence_without_end_hangs_together() {
+        let found = parsed(&vec!["buffalo"; 2 * WORDS_MAX + 3].join(" "));
+        assert_eq!(found.len(), 2 * WORDS_MAX + 3);
+        assert_eq!(found.iter().filter(|row| row[3] == "0").count(), 1);
+    }
+
+    #[test]
+    fn a_story_as_conllu() {
+        let text = "It won.";
+        let span = |start, end| Token { span: Span::new(start, end), paragraph: 0 };
+        let tokens = [span(0, 2), span(3, 6), span(6, 7)];
+        let sentences = [Sentence { span: Span::whole(text), tokens: 0..3, paragraph: 0 }];
+        let grammar = run(text, &tokens, &sentences, Models::embedded());
+        assert_eq!(grammar.lemma(1), "win");
+        let wanted = "# newdoc\n# newpar\n# sent_id = 1\n# text = It won.\n\
+            1\tIt\tit\tPRON\tPRP\t_\t2\tnsubj\t_\t_\n\
+            2\twon\twin\tVERB\tVBD\t_\t0\troot\t_\tSpaceAfter=No\n\
+            3\t.\t.\tPUNCT\t.\t_\t2\tpunct\t_\t_\n\n";
+        assert_eq!(to_conllu(text, &tokens, &sentences, &grammar), wanted);
+    }
+
+    #[test]
+    fn a_changed_model_is_refused() {
+        let sound = include_bytes!("../../data/models/grammar.model");
+        for place in [0, 9, 60, sound.len() / 2, sound.len() - 1] {
+            let mut changed = sound.to_vec();
+            changed[place] ^= 4;
+            assert!(Network::from_bytes(&changed).is_err());
+        }
+        assert!(Network::from_bytes(include_bytes!("../../data/models/lemma.model")).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn a_payload_that_is_cut_is_refused(length in 0_usize..20_000, at in any::<prop::sample::Index>(), flip in any::<u8>()) {
+            // Sealed again, so that the checksum agrees and the reader itself is tried.
+            let sound = include_bytes!("../../data/models/grammar.model");
+            let start = sound.len() - file::open(sound, NAME, VERSION).unwrap().len();
+            let mut payload = sound[start..start + length].to_vec();
+            if length > 0 {
+                let place = at.index(length);
+                payload[place] ^= flip;
+            }
+            prop_assert!(Network::from_bytes(&file::seal(NAME, VERSION, &payload)).is_err());
+        }
+
+        #[test]
+        fn any_forms_make_one_tree(forms in proptest::collection::vec("\\PC{0,8}", 1..40)) {
+            let forms: Vec<&str> = forms.iter().map(String::as_str).collect();
+            let mut scratch = Scratch::default();
+            Models::embedded().network().read(&forms, &mut scratch);
+            prop_assert_eq!(scratch.readings.len(), forms.len());
+            prop_assert_eq!(scratch.readings.iter().filter(|word| word.head == 0).count(), 1);
+            for start in 0..forms.len() {
+                let mut at = start as u32 + 1;
+                for _ in 0..forms.len() {
+                    at = if at == 0 { 0 } else { scratch.readings[at as usize - 1].head };
+                }
+                prop_assert_eq!(at, 0);
+            }
+        }
+    }
+}

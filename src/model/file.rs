@@ -173,13 +173,15 @@ pub struct Table {
 
 impl Table {
     /// The row's scale and cells; an empty row when there is none of that number.
+    #[inline]
     pub fn row(&self, index: usize) -> (f32, &[i8]) {
         let scale = self.scales.get(index).copied().unwrap_or_default();
         (scale, self.cells.get(index * self.width..(index + 1) * self.width).unwrap_or_default())
     }
 
     /// Adds a row to a sum.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "callers compile it for wide instructions")]
     pub fn add_row(&self, index: usize, sum: &mut [f32]) {
         let (scale, cells) = self.row(index);
         for (sum, cell) in sum.iter_mut().zip(cells) {

@@ -97,8 +97,25 @@ pub fn hash(seed: u32, characters: impl Iterator<Item = char>) -> u32 {
 
 /// The rows of a form in a sentence.
 pub fn rows(form: &str, writing: Writing, first: bool, normal: &mut Vec<char>) -> Rows {
+    let (word, shape) = self::word(form, writing, first, normal);
+    Rows { word, affixes: affixes(normal), shape }
+}
+
+/// Hash and shape row of a form; the normalised form is left in `normal`.
+pub fn word(form: &str, writing: Writing, first: bool, normal: &mut Vec<char>) -> (u32, u32) {
     normalise(form, normal);
-    let length = normal.len();
+    (hash(0, normal.iter().copied()), shape(form, normal.len(), writing, first))
+}
+
+/// Whether a shape is that of small letters, digits or marks inside an ordinary sentence, which
+/// leaves one shape to each normalised form.
+pub fn is_usual(shape: u32) -> bool {
+    let (kind, place) = (shape / 8, shape % 8);
+    place == 0 && matches!(kind, 2..=5 | 8 | 10)
+}
+
+/// Affix rows of a normalised form.
+pub fn affixes(normal: &[char]) -> [u32; AFFIXES] {
     let mut affixes = [0; AFFIXES];
     for (at, row) in affixes.iter_mut().enumerate() {
         let seed = at as u32 + 1;
@@ -109,7 +126,7 @@ pub fn rows(form: &str, writing: Writing, first: bool, normal: &mut Vec<char>) -
         // The high part of a product spreads the hash over the rows without a division.
         *row = ((u64::from(value) * u64::from(AFFIX_ROWS)) >> 32) as u32;
     }
-    Rows { word: hash(0, normal.iter().copied()), affixes, shape: shape(form, length, writing, first) }
+    affixes
 }
 
 /// The rows of the imaginary root that every sentence begins with.
@@ -124,7 +141,7 @@ fn shape(form: &str, length: usize, writing: Writing, first: bool) -> u32 {
         if character.is_uppercase() {
             upper += 1;
             starts_upper |= at == 0;
-        } else if character.is_alphabetic() {
+        } else if character.is_alphabetic() && character != 'ʼ' {
             lower += 1;
         } else if character.is_ascii_digit() {
             digit += 1;

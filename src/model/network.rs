@@ -12,10 +12,12 @@
 //! with a term for distance and direction. What it does not do: split text into tokens or
 //! sentences, or look beyond the sentence.
 
+use std::sync::OnceLock;
+
 use super::{
     file::{self, ModelError, Reader, Table, Writer},
     form::{self, AFFIX_ROWS, Rows, SHAPE_ROWS, Writing},
-    matrix::{LANES, Packed, largest, sigmoid, softmax, tanh},
+    matrix::{INPUT_MAX, LANES, Packed, Whole, largest, pairs, sigmoid, softmax, tanh, wide},
     parser::{self, Relation},
     tagger::{Upos, Xpos},
 };
@@ -28,6 +30,8 @@ pub const VERSION: &str = "1";
 pub const WORDS_MAX: usize = 256;
 /// Distances between a word and its head that are told apart, the root being one of them.
 pub const BUCKETS: usize = 16;
+/// Words of the vocabulary, the commonest first, whose first products are kept.
+const COMMON_MAX: usize = 2048;
 /// Widest part that a file may ask for.
 const WIDTH_MAX: usize = 1024;
 
@@ -141,11 +145,31 @@ impl Weights {
     }
 }
 
-/// One recurrent layer.
+/// Weights in whole numbers, and the bias.
 #[derive(Clone, Debug)]
 struct Layer {
-    weights: Packed,
+    weights: Whole,
     bias: Vec<f32>,
+    /// What inputs are multiplied by before they are rounded.
+    input_scale: f32,
+}
+
+impl Layer {
+    /// Inputs to products; rows come in whole fours.
+    fn product(&self, input: &[f32], rounded: &mut Vec<i32>, result: &mut Vec<i32>) {
+        rounded.resize(input.len() / 2, 0);
+        wide(
+            #[inline(always)]
+            || pairs(input, self.input_scale, rounded),
+        );
+        result.resize(input.len() / self.weights.inputs * self.weights.outputs, 0);
+        self.weights.product(rounded, result);
+    }
+
+    /// What a whole product is multiplied by to be a real number.
+    fn output_scale(&self) -> f32 {
+        self.weights.scale / self.input_scale
+    }
 }
 
 /// The network, read-only.
@@ -161,11 +185,15 @@ pub struct Network {
     shape: Table,
     input_bias: Vec<f32>,
     layers: Vec<Layer>,
+    /// First products of the commonest words in their usual shape, worked out when first met.
+    /// They depend on the word alone, and half of any text is made of such words.
+    common: Vec<OnceLock<Box<[i32]>>>,
     top: Layer,
     arc: Packed,
     distance: Packed,
     label_distance: Vec<f32>,
-    label: Layer,
+    label: Packed,
+    label_bias: Vec<f32>,
 }
 
 /// Hash of a word → its row, by open addressing.
@@ -227,7 +255,10 @@ pub struct Reading {
 pub struct Scratch {
     normal: Vec<char>,
     input: Vec<f32>,
-    gates: Vec<f32>,
+    rounded: Vec<i32>,
+    products: Vec<i32>,
+    fresh: Vec<i32>,
+    waiting: Vec<(usize, usize)>,
     output: Vec<f32>,
     last: Vec<f32>,
     top: Vec<f32>,
@@ -236,7 +267,7 @@ pub struct Scratch {
     far: Vec<f32>,
     keys: Vec<f32>,
     key_panels: Packed,
-    products: Vec<f32>,
+    likeness: Vec<f32>,
     scores: Vec<f32>,
     chances: Vec<f32>,
     hidden: Vec<f32>,
@@ -284,11 +315,13 @@ impl Network {
         let mut dense = dense.into_iter();
         let mut part = || dense.next().unwrap_or_default();
         let input_bias = part();
-        let layer = |weights: Vec<f32>, bias: Vec<f32>, inputs| Layer {
-            weights: Packed::new(&weights, inputs, bias.len()),
+        // The vector of a word is cut at 16; each layer adds numbers between -1 and 1.
+        let layer = |weights: Vec<f32>, bias: Vec<f32>, index: usize| Layer {
+            weights: Whole::new(&weights, sizes.layer_input(index), bias.len()),
             bias,
+            input_scale: if index == 0 { INPUT_MAX / 16.0 } else { INPUT_MAX / index as f32 },
         };
-        let encoder = (0..layers).map(|index| layer(part(), part(), sizes.layer_input(index))).collect();
+        let encoder = (0..layers).map(|index| layer(part(), part(), index)).collect();
         Ok(Self {
             tags,
             fine_tags,
@@ -299,11 +332,13 @@ impl Network {
             shape,
             input_bias,
             layers: encoder,
-            top: layer(part(), part(), 2 * hidden),
+            common: vec![OnceLock::new(); COMMON_MAX.min(hashes.len())],
+            top: layer(part(), part(), layers),
             arc: Packed::new(&part(), arc, arc),
             distance: Packed::new(&part(), arc, BUCKETS),
             label_distance: part(),
-            label: layer(part(), part(), label),
+            label: Packed::new(&part(), label, sizes.label_outputs()),
+            label_bias: part(),
             sizes,
         })
     }
@@ -333,10 +368,20 @@ impl Network {
         self.encode(forms, writing, opens, scratch);
         self.score_arcs(forms.len(), scratch);
         parser::tree(&scratch.scores, forms.len(), &mut scratch.heads);
+        wide(
+            #[inline(always)]
+            || self.choose(forms.len(), scratch),
+        );
+    }
+
+    /// Tags, relations and probabilities, once the tree is known.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "only then is it compiled for the wide instructions")]
+    fn choose(&self, words: usize, scratch: &mut Scratch) {
         let (sizes, width) = (&self.sizes, self.sizes.top());
-        for word in 1..=forms.len() {
+        for word in 1..=words {
             let head = scratch.heads.get(word - 1).copied().unwrap_or_default();
-            let arcs = &mut scratch.scores[(word - 1) * (forms.len() + 1)..word * (forms.len() + 1)];
+            let arcs = &mut scratch.scores[(word - 1) * (words + 1)..word * (words + 1)];
             softmax(arcs);
             let head_chance = arcs[head as usize];
             let row = &scratch.top[word * width..(word + 1) * width];
@@ -361,55 +406,86 @@ impl Network {
         let rows = forms.len() + 1;
         // Products run four rows at a time, so there are always whole fours.
         let room = rows.next_multiple_of(4);
-        scratch.input.clear();
-        scratch.input.resize(room * sizes.input, 0.0);
-        for (index, sum) in scratch.input.chunks_exact_mut(sizes.input).take(rows).enumerate() {
-            let (row, features) = match index.checked_sub(1).and_then(|word| forms.get(word).map(|form| (word, form))) {
-                None => (1, form::root()),
-                Some((word, form)) => {
-                    let features = form::rows(form, writing, opens && word == 0, &mut scratch.normal);
-                    (self.vocabulary.row(features.word), features)
-                }
-            };
-            self.embed(row, &features, sum);
-        }
+        self.first_products(forms, writing, opens, scratch);
         for (index, layer) in self.layers.iter().enumerate() {
-            let width = 6 * sizes.hidden;
-            scratch.gates.clear();
-            for _ in 0..room {
-                scratch.gates.extend_from_slice(&layer.bias);
-            }
-            layer.weights.add_product(&scratch.input, &mut scratch.gates);
             scratch.output.clear();
             scratch.output.resize(room * 2 * sizes.hidden, 0.0);
             if index > 0 {
+                layer.product(&scratch.input, &mut scratch.rounded, &mut scratch.products);
                 scratch.output.copy_from_slice(&scratch.input);
             }
-            for direction in 0..2 {
-                scratch.last.clear();
-                scratch.last.resize(sizes.hidden, 0.0);
-                for step in 0..rows {
-                    let row = if direction == 0 { step } else { rows - 1 - step };
-                    let gates = &scratch.gates[row * width + direction * width / 2..][..width / 2];
-                    let output = &mut scratch.output[(2 * row + direction) * sizes.hidden..][..sizes.hidden];
-                    recur(gates, &mut scratch.last, output);
-                }
-            }
+            wide(
+                #[inline(always)]
+                || recur(layer, sizes.hidden, rows, scratch),
+            );
             std::mem::swap(&mut scratch.input, &mut scratch.output);
         }
-        scratch.top.clear();
-        for _ in 0..room {
-            scratch.top.extend_from_slice(&self.top.bias);
+        self.top.product(&scratch.input, &mut scratch.rounded, &mut scratch.products);
+        scratch.top.resize(room * sizes.top(), 0.0);
+        wide(
+            #[inline(always)]
+            || {
+                let scale = self.top.output_scale();
+                let rows = scratch.top.chunks_exact_mut(sizes.top()).zip(scratch.products.chunks_exact(sizes.top()));
+                for (row, products) in rows {
+                    for ((value, product), bias) in row.iter_mut().zip(products).zip(&self.top.bias) {
+                        *value = *product as f32 * scale + bias;
+                    }
+                    for value in &mut row[..2 * sizes.arc] {
+                        *value = value.max(0.0);
+                    }
+                }
+            },
+        );
+    }
+
+    /// The products of the first layer, which see one word at a time.
+    fn first_products(&self, forms: &[&str], writing: Writing, opens: bool, scratch: &mut Scratch) {
+        let Some(layer) = self.layers.first() else { return };
+        let (width, input) = (layer.weights.outputs, self.sizes.input);
+        scratch.products.resize((forms.len() + 1).next_multiple_of(4) * width, 0);
+        scratch.input.clear();
+        scratch.waiting.clear();
+        for index in 0..=forms.len() {
+            let form = index.checked_sub(1).and_then(|word| forms.get(word));
+            let (row, shape) = match form {
+                None => (1, form::ROOT_SHAPE),
+                Some(form) => {
+                    let (word, shape) = form::word(form, writing, opens && index == 1, &mut scratch.normal);
+                    (self.vocabulary.row(word), shape)
+                }
+            };
+            let usual = shape == form::ROOT_SHAPE || form::is_usual(shape);
+            let place = if usual && row > 0 && row < self.common.len() { row } else { 0 };
+            if let Some(known) = self.common.get(place).filter(|_| place > 0).and_then(OnceLock::get) {
+                scratch.products[index * width..][..width].copy_from_slice(known);
+                continue;
+            }
+            let affixes = if form.is_some() { form::affixes(&scratch.normal) } else { [0; form::AFFIXES] };
+            let start = scratch.input.len();
+            scratch.input.resize(start + input, 0.0);
+            let sum = &mut scratch.input[start..];
+            let features = Rows { word: 0, affixes, shape };
+            wide(
+                #[inline(always)]
+                || self.embed(row, &features, sum),
+            );
+            scratch.waiting.push((index, place));
         }
-        self.top.weights.add_product(&scratch.input, &mut scratch.top);
-        for row in scratch.top.chunks_exact_mut(sizes.top()) {
-            for value in &mut row[..2 * sizes.arc] {
-                *value = value.max(0.0);
+        scratch.input.resize(scratch.waiting.len().next_multiple_of(4) * input, 0.0);
+        layer.product(&scratch.input, &mut scratch.rounded, &mut scratch.fresh);
+        for ((index, place), fresh) in scratch.waiting.iter().zip(scratch.fresh.chunks_exact(width)) {
+            scratch.products[index * width..][..width].copy_from_slice(fresh);
+            if *place > 0 {
+                // Another thread may have been first, with the same numbers.
+                let _ = self.common[*place].set(fresh.into());
             }
         }
     }
 
     /// The vector of one word.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "only then is it compiled for the wide instructions")]
     fn embed(&self, row: usize, features: &Rows, sum: &mut [f32]) {
         sum.copy_from_slice(&self.input_bias);
         self.word.add_row(row, sum);
@@ -443,11 +519,11 @@ impl Network {
         scratch.far.resize(room * BUCKETS, 0.0);
         self.distance.add_product(&scratch.dependents, &mut scratch.far);
         scratch.key_panels.fill_transposed(&scratch.keys, sizes.arc, size);
-        scratch.products.clear();
-        scratch.products.resize(room * scratch.key_panels.outputs, 0.0);
-        scratch.key_panels.add_product(&scratch.queries, &mut scratch.products);
+        scratch.likeness.clear();
+        scratch.likeness.resize(room * scratch.key_panels.outputs, 0.0);
+        scratch.key_panels.add_product(&scratch.queries, &mut scratch.likeness);
         scratch.scores.clear();
-        let products = scratch.products.chunks_exact(scratch.key_panels.outputs);
+        let products = scratch.likeness.chunks_exact(scratch.key_panels.outputs);
         for (word, (products, far)) in products.zip(scratch.far.chunks_exact(BUCKETS)).take(words).enumerate() {
             let scores = products[..size].iter().enumerate();
             scratch.scores.extend(scores.map(|(head, score)| score + far[bucket(word + 1, head)]));
@@ -456,6 +532,8 @@ impl Network {
     }
 
     /// Scores of the relations of one arc, into the chances.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "only then is it compiled for the wide instructions")]
     fn score_labels(&self, word: usize, head: usize, scratch: &mut Scratch) {
         let (sizes, width) = (&self.sizes, self.sizes.top());
         let own = &scratch.top[word * width + 2 * sizes.arc..][..sizes.label];
@@ -465,22 +543,38 @@ impl Network {
         let sums = own.iter().zip(other).zip(far);
         scratch.hidden.extend(sums.map(|((own, other), far)| (own + other + far).max(0.0)));
         scratch.chances.clear();
-        scratch.chances.extend_from_slice(&self.label.bias);
-        self.label.weights.add_product(&scratch.hidden, &mut scratch.chances);
+        scratch.chances.extend_from_slice(&self.label_bias);
+        self.label.add_product(&scratch.hidden, &mut scratch.chances);
         scratch.chances.truncate(sizes.labels);
     }
 }
 
-/// One step of the recurrence: gates are candidate, forget and output, a third each.
-#[inline]
-fn recur(gates: &[f32], last: &mut [f32], output: &mut [f32]) {
-    let (candidate, rest) = gates.split_at(last.len());
-    let (forget, open) = rest.split_at(last.len());
-    let units = last.iter_mut().zip(output).zip(candidate).zip(forget).zip(open);
-    for ((((last, output), candidate), forget), open) in units {
-        let candidate = tanh(*candidate);
-        *last = candidate + sigmoid(*forget) * (*last - candidate);
-        *output += sigmoid(*open) * *last;
+/// The recurrence over a sentence, in both directions; gates are candidate, forget and output.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "only then is it compiled for the wide instructions")]
+fn recur(layer: &Layer, hidden: usize, rows: usize, scratch: &mut Scratch) {
+    let scale = layer.output_scale();
+    for direction in 0..2 {
+        let bias = &layer.bias[direction * 3 * hidden..][..3 * hidden];
+        let (candidate_bias, rest) = bias.split_at(hidden);
+        let (forget_bias, open_bias) = rest.split_at(hidden);
+        scratch.last.clear();
+        scratch.last.resize(hidden, 0.0);
+        let last = &mut scratch.last[..hidden];
+        for step in 0..rows {
+            let row = if direction == 0 { step } else { rows - 1 - step };
+            let gates = &scratch.products[(2 * row + direction) * 3 * hidden..][..3 * hidden];
+            let (candidate, rest) = gates.split_at(hidden);
+            let (forget, open) = rest.split_at(hidden);
+            let output = &mut scratch.output[(2 * row + direction) * hidden..][..hidden];
+            for unit in 0..hidden {
+                let candidate = tanh(candidate[unit] as f32 * scale + candidate_bias[unit]);
+                let forget = sigmoid(forget[unit] as f32 * scale + forget_bias[unit]);
+                let open = sigmoid(open[unit] as f32 * scale + open_bias[unit]);
+                last[unit] = candidate + forget * (last[unit] - candidate);
+                output[unit] += open * last[unit];
+            }
+        }
     }
 }
 

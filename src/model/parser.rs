@@ -65,7 +65,9 @@ pub fn tree(scores: &[f32], words: usize, heads: &mut Vec<u32>) {
 
 /// Members of a cycle among heads (0 is the root, the first item is node 1), if there is one.
 fn cycle(heads: impl ExactSizeIterator<Item = usize>) -> Option<Vec<usize>> {
-    let parents: Vec<usize> = std::iter::once(0).chain(heads).collect();
+    let mut parents: Vec<usize> = Vec::with_capacity(heads.len() + 1);
+    parents.push(0);
+    parents.extend(heads);
     let mut seen_from = vec![0_usize; parents.len()];
     for start in 1..parents.len() {
         let mut node = start;
