@@ -57,8 +57,11 @@ pub fn tree(scores: &[f32], words: usize, heads: &mut Vec<u32>) {
         let score = f64::from(scores.get((dependent - 1) * width + head).copied().unwrap_or_default());
         score - if head == 0 { penalty } else { 0.0 }
     };
-    let table: Vec<Vec<f64>> = (0..width).map(|d| (0..width).map(|h| node(d, h)).collect()).collect();
-    for (head, found) in heads.iter_mut().zip(best_tree(&table).into_iter().skip(1)) {
+    let mut table = Vec::with_capacity(width * width);
+    for dependent in 0..width {
+        table.extend((0..width).map(|head| node(dependent, head)));
+    }
+    for (head, found) in heads.iter_mut().zip(best_tree(&table, width).into_iter().skip(1)) {
         *head = found as u32;
     }
 }
@@ -88,12 +91,12 @@ fn cycle(heads: impl ExactSizeIterator<Item = usize>) -> Option<Vec<usize>> {
     None
 }
 
-/// The best tree rooted in node 0; `table[dependent][head]`.
-fn best_tree(table: &[Vec<f64>]) -> Vec<usize> {
-    let size = table.len();
+/// The best tree rooted in node 0; the table has a row a dependent and a column a head.
+fn best_tree(table: &[f64], size: usize) -> Vec<usize> {
+    let score = |dependent: usize, head: usize| table[dependent * size + head];
     let best = |dependent: usize| {
         let mut found = (0, f64::NEG_INFINITY);
-        for (head, score) in table[dependent].iter().enumerate() {
+        for (head, score) in table[dependent * size..(dependent + 1) * size].iter().enumerate() {
             if head != dependent && *score > found.1 {
                 found = (head, *score);
             }
@@ -110,25 +113,26 @@ fn best_tree(table: &[Vec<f64>]) -> Vec<usize> {
     }
     let outside: Vec<usize> = (0..size).filter(|node| !inside[*node]).collect();
     let merged = outside.len();
-    let mut smaller = vec![vec![f64::NEG_INFINITY; merged + 1]; merged + 1];
+    let narrow = merged + 1;
+    let mut smaller = vec![f64::NEG_INFINITY; narrow * narrow];
     let mut enters = vec![members[0]; merged];
     let mut leaves = vec![members[0]; merged];
     for (index, node) in outside.iter().enumerate() {
         for (other, head) in outside.iter().enumerate() {
-            smaller[index][other] = table[*node][*head];
+            smaller[index * narrow + other] = score(*node, *head);
         }
         for member in &members {
-            let into = table[*member][*node] - table[*member][heads[*member]];
-            if into > smaller[merged][index] {
-                (smaller[merged][index], enters[index]) = (into, *member);
+            let into = score(*member, *node) - score(*member, heads[*member]);
+            if into > smaller[merged * narrow + index] {
+                (smaller[merged * narrow + index], enters[index]) = (into, *member);
             }
-            let out = table[*node][*member];
-            if out > smaller[index][merged] {
-                (smaller[index][merged], leaves[index]) = (out, *member);
+            let out = score(*node, *member);
+            if out > smaller[index * narrow + merged] {
+                (smaller[index * narrow + merged], leaves[index]) = (out, *member);
             }
         }
     }
-    let found = best_tree(&smaller);
+    let found = best_tree(&smaller, narrow);
     for (index, node) in outside.iter().enumerate().skip(1) {
         heads[*node] = outside.get(found[index]).copied().unwrap_or(leaves[index]);
     }
