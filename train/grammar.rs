@@ -147,7 +147,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome<()> {
     let width = settings.size("vectors", 64);
     let learnt = if width > 0 {
         let more: Vec<Vec<String>> = sentences.iter().map(forms_of).collect();
-        vectors::train(&settings.data.join("raw"), &more, settings.size("words", 24_000), width)?
+        vectors::train(&settings.data.join("raw"), &more, settings.size("words", 32_000), width)?
     } else {
         vectors::Vectors { words: Vec::new(), values: Vec::new() }
     };
@@ -199,9 +199,9 @@ pub(crate) fn run(arguments: &[String]) -> Outcome<()> {
 
     let mut network = Learner::new(sizes, vector_values, width, vocabulary_counts, settings.size("seed", 1) as u64);
     let dropout = Dropout {
-        input: settings.number("drop-input", 0.15),
-        hidden: settings.number("drop-hidden", 0.2),
-        heads: settings.number("drop-heads", 0.2),
+        input: settings.number("drop-input", 0.1),
+        hidden: settings.number("drop-hidden", 0.12),
+        heads: settings.number("drop-heads", 0.12),
     };
     let epochs = settings.size("epochs", 13);
     let batch_words = settings.size("batch", 200);
