@@ -5,6 +5,7 @@
 
 pub mod byline;
 pub mod dateline;
+pub mod grammar;
 pub mod language;
 pub mod layout;
 pub mod notes;
@@ -38,6 +39,8 @@ pub struct Findings {
     pub tokens: Vec<tokens::Token>,
     /// Sentences, in text order.
     pub sentences: Vec<sentences::Sentence>,
+    /// Part of speech, lemma, head and relation of every token.
+    pub grammar: grammar::Grammar,
     /// Quotations, in text order.
     pub quotes: Vec<quotes::Quote>,
     /// The desk's own words inside the copy.
@@ -47,13 +50,38 @@ pub struct Findings {
 }
 
 /// What the desk knows, built once and read-only: one `Desk` serves every thread.
-#[derive(Debug, Default)]
-pub struct Desk {}
+#[derive(Debug)]
+pub struct Desk {
+    grammar: std::borrow::Cow<'static, grammar::Models>,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self { grammar: std::borrow::Cow::Borrowed(grammar::Models::embedded()) }
+    }
+}
 
 impl Desk {
     /// The desk with its built-in knowledge.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The desk with other models for tags and trees.
+    #[must_use]
+    pub fn with_grammar(mut self, models: grammar::Models) -> Self {
+        self.grammar = std::borrow::Cow::Owned(models);
+        self
+    }
+
+    /// Tags and parses CoNLL-U; its tokens and sentences, and its other lines, stay as they are.
+    pub fn parse_conllu(&self, input: &str) -> String {
+        grammar::fill_conllu(input, &self.grammar)
+    }
+
+    /// A story that was read, as CoNLL-U.
+    pub fn to_conllu(&self, findings: &Findings, text: &str) -> String {
+        grammar::to_conllu(text, &findings.tokens, &findings.sentences, &findings.grammar)
     }
 
     /// Decodes a transmission and reads it.
@@ -85,8 +113,13 @@ impl Desk {
         }
         let tokens = tokens::run(text, &layout, dateline.as_ref());
         let sentences = sentences::run(text, &tokens, &layout, dateline.as_ref());
+        let grammar = if language.is_read() {
+            grammar::run(text, &tokens, &sentences, &self.grammar)
+        } else {
+            grammar::Grammar::default()
+        };
         let notes = notes::run(text, &layout, &mut anomalies);
         let quotes = if language.is_read() { quotes::run(text, &layout, &notes, &mut anomalies) } else { Vec::new() };
-        Findings { layout, language, dateline, bylines, status, tokens, sentences, quotes, notes, anomalies }
+        Findings { layout, language, dateline, bylines, status, tokens, sentences, grammar, quotes, notes, anomalies }
     }
 }

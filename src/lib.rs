@@ -17,8 +17,10 @@
 //!
 //! Data moves one way: [`decode`] → [`extract`] → [`record`]. `docs/ARCHITECTURE.md` is the map.
 
+pub mod conllu;
 pub mod decode;
 pub mod extract;
+pub mod model;
 pub mod record;
 pub mod story;
 pub mod text;

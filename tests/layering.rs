@@ -41,17 +41,13 @@ fn expand_imports(code: &str) -> String {
         let (mut prefixes, mut path) = (Vec::new(), String::new());
         for character in tree.chars().filter(|character| !character.is_whitespace()) {
             match character {
-                '{' => {
-                    prefixes.push(path.clone());
-                    continue;
-                }
+                '{' => prefixes.push(path.clone()),
                 ',' | '}' => {
                     expanded.push_str(&format!("\n{path}"));
                     if character == '}' {
                         prefixes.pop();
                     }
                     path = prefixes.last().cloned().unwrap_or_default();
-                    continue;
                 }
                 _ => path.push(character),
             }
