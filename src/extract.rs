@@ -7,11 +7,17 @@ pub mod byline;
 pub mod dateline;
 pub mod language;
 pub mod layout;
+pub mod names;
 pub mod notes;
 pub mod quotes;
 pub mod sentences;
 pub mod status;
 pub mod tokens;
+
+use std::{
+    cell::RefCell,
+    sync::{Arc, LazyLock},
+};
 
 use crate::{
     decode::{self, DecodeError, Hints},
@@ -36,6 +42,10 @@ pub struct Findings {
     pub tokens: Vec<tokens::Token>,
     /// Sentences, in text order.
     pub sentences: Vec<sentences::Sentence>,
+    /// Names, in text order.
+    pub names: Vec<names::Mention>,
+    /// The names model's version, when there is one.
+    pub names_model: Option<String>,
     /// Quotations, in text order.
     pub quotes: Vec<quotes::Quote>,
     /// The desk's own words inside the copy.
@@ -45,13 +55,34 @@ pub struct Findings {
 }
 
 /// What the desk knows, built once and read-only: one `Desk` serves every thread.
-#[derive(Debug, Default)]
-pub struct Desk {}
+#[derive(Clone, Debug)]
+pub struct Desk {
+    names: Option<Arc<names::Names>>,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The built-in names model, unpacked once a process.
+static NAMES: LazyLock<Option<Arc<names::Names>>> = LazyLock::new(|| names::Names::built_in().ok().map(Arc::new));
+
+thread_local! {
+    /// Buffers that one story after the other uses; nothing of a story outlives it here but their size.
+    static NAMES_SCRATCH: RefCell<names::Scratch> = RefCell::default();
+}
 
 impl Desk {
     /// The desk with its built-in knowledge.
     pub fn new() -> Self {
-        Self::default()
+        Self { names: NAMES.clone() }
+    }
+
+    /// The desk with another names model.
+    pub fn with_names(names: names::Names) -> Self {
+        Self { names: Some(Arc::new(names)) }
     }
 
     /// Decodes a transmission and reads it.
@@ -82,8 +113,26 @@ impl Desk {
         }
         let tokens = tokens::run(text, &layout, dateline.as_ref());
         let sentences = sentences::run(text, &tokens, &layout, dateline.as_ref());
+        let names = match self.names.as_deref().filter(|_| language.is_read()) {
+            Some(names) => NAMES_SCRATCH.with_borrow_mut(|scratch| names.run(text, &tokens, &sentences, scratch)),
+            None => Vec::new(),
+        };
+        let names_model = self.names.as_ref().map(|names| names.version.clone());
         let notes = notes::run(text, &layout);
         let quotes = if language.is_read() { quotes::run(text, &layout, &notes, &mut anomalies) } else { Vec::new() };
-        Findings { layout, language, dateline, bylines, status, tokens, sentences, quotes, notes, anomalies }
+        Findings {
+            layout,
+            language,
+            dateline,
+            bylines,
+            status,
+            tokens,
+            sentences,
+            names,
+            names_model,
+            quotes,
+            notes,
+            anomalies,
+        }
     }
 }

@@ -19,6 +19,7 @@
 
 pub mod decode;
 pub mod extract;
+pub mod model;
 pub mod record;
 pub mod story;
 pub mod text;

@@ -1,0 +1,4 @@
+//! The statistical models: containers, weights, decoding. No training code.
+
+pub mod container;
+pub mod crf;
