@@ -1,6 +1,7 @@
 //! Training sets → documents with the labels that the gold leaves open for each token.
 
 use std::{
+    collections::BTreeSet,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -8,7 +9,10 @@ use std::{
 use copydesk::{
     extract::{
         layout,
-        names::lexicon::{Lexicon, kind_bit, word_hash},
+        names::{
+            Class, Names, Scratch,
+            lexicon::{Lexicon, kind_bit, phrase_hash, word_hash},
+        },
         sentences::{self, Sentence},
         tokens::{self, Token},
     },
@@ -27,6 +31,9 @@ const LOC: usize = 2;
 const GROUP: usize = 3;
 const EVENT: usize = 4;
 const WORK: usize = 5;
+
+/// The labels inside a name.
+const INSIDE: u16 = 0b1_0101_0101_0100;
 
 /// A document to learn from.
 #[derive(Clone, Debug)]
@@ -199,6 +206,10 @@ fn sample(set: &Set, labelled: &Labelled, lexicon: &Lexicon, origin: usize) -> S
         if last - first == 1 && set.name != "crossner-politics" && class != Some(ORG) && group(words[first]) {
             class = Some(GROUP);
         }
+        // A country that acts stays a place.
+        if set.loose && class == Some(ORG) && country(lexicon, &words[first..last]) {
+            class = Some(LOC);
+        }
         let head = first;
         while first < last {
             allowed[first] = match class {
@@ -220,6 +231,24 @@ fn sample(set: &Set, labelled: &Labelled, lexicon: &Lexicon, origin: usize) -> S
         }
     }
     Sample { text: labelled.text.clone(), tokens, sentences, allowed, weight: set.weight, origin }
+}
+
+/// Whether the words name a country and, as far as the lexicon knows, no person.
+fn country(lexicon: &Lexicon, words: &[&str]) -> bool {
+    let Some((first, rest)) = words.split_first() else { return false };
+    let hash = rest.iter().fold(word_hash(first), |hash, word| phrase_hash(hash, word_hash(word)));
+    let flags = lexicon.get(hash).flags();
+    let person = kind_bit("first") | kind_bit("surname");
+    flags & (kind_bit("country") | kind_bit("place")) != 0
+        && flags & (person | kind_bit("org")) == 0
+        && first.starts_with(char::is_uppercase)
+}
+
+/// Whether a word is a nationality or the like and, as far as the lexicon knows, nothing else.
+fn is_group(lexicon: &Lexicon, word: &str) -> bool {
+    let flags = lexicon.get(word_hash(word)).flags();
+    let group = kind_bit("group");
+    word.len() > 2 && word.starts_with(char::is_uppercase) && flags & group != 0 && flags & !group == 0
 }
 
 /// Words in lower case that stand inside names.
@@ -291,13 +320,21 @@ fn trim(words: &[&str], mut first: usize, mut last: usize, person: bool) -> Opti
 }
 
 /// Reads raw text with the labels that a teacher gave; where it was unsure anything may stand.
-pub(crate) fn read_labelled(labels: &Path, raw: &Path, options: &Options) -> Result<Vec<Sample>> {
+pub(crate) fn read_labelled(
+    labels: &Path,
+    raw: &Path,
+    options: &Options,
+    reader: &Names,
+    seen: &mut BTreeSet<String>,
+) -> Result<Vec<Sample>> {
     let mut by_source: std::collections::BTreeMap<String, Vec<TeacherLine>> = std::collections::BTreeMap::new();
     for line in inflate(labels)?.lines() {
         let line: TeacherLine = serde_json::from_str(line)?;
         by_source.entry(line.source.clone()).or_default().push(line);
     }
-    let sure = options.number("teacher_sure", 60.0) as u8;
+    let sure = options.number("teacher_sure", 85.0) as u8;
+    let doubt = options.number("teacher_doubt", 80.0) as u8;
+    let mut scratch = Scratch::default();
     let weight = options.number("teacher_weight", 1.0);
     let mut samples = Vec::new();
     for (source, lines) in by_source {
@@ -307,9 +344,12 @@ pub(crate) fn read_labelled(labels: &Path, raw: &Path, options: &Options) -> Res
             .collect::<std::result::Result<_, _>>()?;
         for line in lines {
             let Some(story) = stories.get(&line.id) else { continue };
+            seen.insert(format!("{source}/{}", line.id));
             let offsets = bytes_of(story);
             let (tokens, sentences) = read_stage(story);
             let mut allowed = vec![1_u16; tokens.len()];
+            // How sure the teacher is of each token; outside names it does not say.
+            let mut percents = vec![90_u8; tokens.len()];
             for (start, end, class, percent) in &line.entities {
                 let (Some(start), Some(end)) = (offsets.get(*start as usize), offsets.get(*end as usize)) else {
                     continue;
@@ -324,12 +364,51 @@ pub(crate) fn read_labelled(labels: &Path, raw: &Path, options: &Options) -> Res
                 };
                 let first = tokens.partition_point(|token| token.span.end() <= *start);
                 let last = tokens.partition_point(|token| token.span.start() < *end);
-                for (at, allowed) in allowed.iter_mut().enumerate().take(last).skip(first) {
-                    *allowed = match () {
-                        () if *percent < sure => ANY,
-                        () if at == first => begin(class),
-                        () => inside(class),
-                    };
+                let alone = last == first + 1;
+                if alone && PRONOUNS.contains(&tokens[first].span.of(story).to_lowercase().as_str()) {
+                    continue;
+                }
+                for at in first..last {
+                    allowed[at] = if at == first { begin(class) } else { inside(class) };
+                    percents[at] = *percent;
+                }
+            }
+            let words: Vec<&str> = tokens.iter().map(|token| token.span.of(story)).collect();
+            for at in 0..words.len() {
+                for end in (at + 1..=words.len().min(at + 3)).rev() {
+                    let free = allowed[at..end].iter().all(|allowed| *allowed == 1);
+                    let body =
+                        allowed[at] == begin(ORG) && allowed[at + 1..end].iter().all(|allowed| *allowed == inside(ORG));
+                    let apart = allowed.get(end).is_none_or(|next| next & INSIDE == 0);
+                    if (free || body) && apart && country(reader.lexicon(), &words[at..end]) {
+                        for inner in at..end {
+                            allowed[inner] = if inner == at { begin(LOC) } else { inside(LOC) };
+                            percents[inner] = 100;
+                        }
+                        break;
+                    }
+                }
+            }
+            let mut second = vec![1_u16; tokens.len()];
+            let mut second_percents = vec![0_u8; tokens.len()];
+            for mention in reader.run(story, &tokens, &sentences, &mut scratch) {
+                let class = Class::ALL.iter().position(|class| *class == mention.class).unwrap_or_default();
+                for at in mention.tokens.0..mention.tokens.1 {
+                    second[at as usize] = if at == mention.tokens.0 { begin(class) } else { inside(class) };
+                    second_percents[at as usize] = mention.confidence_percent;
+                }
+            }
+            for at in 0..tokens.len() {
+                let word = tokens[at].span.of(story);
+                let alone = allowed.get(at + 1).is_none_or(|next| next & INSIDE == 0);
+                if (allowed[at] == 1 || allowed[at] & INSIDE == 0 && alone) && is_group(reader.lexicon(), word) {
+                    allowed[at] = begin(GROUP);
+                    continue;
+                }
+                let differ = allowed[at] != second[at];
+                let outside = allowed[at] == 1;
+                if differ && percents[at] < sure || differ && outside && second_percents[at] >= doubt {
+                    allowed[at] |= second[at];
                 }
             }
             samples.push(Sample { text: story.clone(), tokens, sentences, allowed, weight, origin: 0 });

@@ -29,11 +29,11 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn from(options: &Options) -> Self {
         Self {
-            epochs: options.number("epochs", 10.0) as usize,
-            rate: options.number("rate", 0.1),
-            threshold: options.number("threshold", 0.05),
-            drop: options.number("drop", 0.25),
-            hide: options.number("hide", 0.1),
+            epochs: options.number("epochs", 14.0) as usize,
+            rate: options.number("rate", 0.03),
+            threshold: options.number("threshold", 0.03),
+            drop: options.number("drop", 0.5),
+            hide: options.number("hide", 0.3),
             decay: options.number("decay", 1e-5),
             seed: options.number("seed", 1.0) as u64,
         }

@@ -1,8 +1,12 @@
 //! Word lists, gazetteer and corpus counts → the lexicon of the model.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use copydesk::extract::names::{
+    Class, Names, Scratch,
     features::Document,
     lexicon::{Entry, Lexicon, PHRASE_TOKENS_MAX, kind_bit, phrase_hash, word_hash},
 };
@@ -67,13 +71,8 @@ fn add(phrases: &mut Phrases, phrase: &str, bit: u32) {
     let reach = &mut phrases.entry(hashes[0]).or_default().1;
     *reach = (*reach).max(hashes.len() as u64);
     // A plural names the group as the singular does.
-    if bit == kind_bit("group")
-        && hashes.len() == 1
-        && !phrase.ends_with('s')
-        && !phrase.ends_with("sh")
-        && !phrase.ends_with("ch")
-    {
-        phrases.entry(word_hash(&format!("{phrase}s"))).or_default().0 |= bit;
+    if bit == kind_bit("group") && !phrase.ends_with('s') && !phrase.ends_with("sh") && !phrase.ends_with("ch") {
+        add(phrases, &format!("{phrase}s"), bit);
     }
 }
 
@@ -151,4 +150,74 @@ pub(crate) fn with_corpus(phrases: &Phrases, raw: &Path, options: &Options) -> R
         *entries.entry(*hash).or_default() |= bits;
     }
     Ok(entries.into_iter().map(|(hash, bits)| (hash, Entry(bits))).collect())
+}
+
+/// Adds what a model calls the names of raw text, but for documents whose labels are learnt from.
+pub(crate) fn add_known(
+    entries: &mut Vec<(u32, Entry)>,
+    names: &Names,
+    raw: &Path,
+    labelled: &BTreeSet<String>,
+    options: &Options,
+) -> Result<()> {
+    // Phrase → votes by class; a phrase's first word and length come with it.
+    let mut votes: BTreeMap<u32, (u32, u64, [u32; 6])> = BTreeMap::new();
+    let mut scratch = Scratch::default();
+    let every = options.number("raw_every", 1.0) as usize;
+    for path in corpus::files(raw)? {
+        let source = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default()
+            .trim_end_matches(".jsonl.gz")
+            .to_owned();
+        for (index, line) in corpus::inflate(&path)?.lines().enumerate() {
+            if index % every != 0 {
+                continue;
+            }
+            let story: corpus::Raw = serde_json::from_str(line)?;
+            if labelled.contains(&format!("{source}/{}", story.id)) {
+                continue;
+            }
+            let (tokens, sentences) = read_stage(&story.text);
+            for mention in names.run(&story.text, &tokens, &sentences, &mut scratch) {
+                let range = mention.tokens.0 as usize..mention.tokens.1 as usize;
+                if range.len() > PHRASE_TOKENS_MAX || mention.confidence_percent < 40 {
+                    continue;
+                }
+                let words = tokens[range].iter().map(|token| word_hash(token.span.of(&story.text)));
+                let mut words = words.enumerate();
+                let Some((_, first)) = words.next() else { continue };
+                let (mut whole, mut length) = (first, 1);
+                for (at, word) in words {
+                    whole = phrase_hash(whole, word);
+                    length = at as u64 + 1;
+                }
+                let vote = votes.entry(whole).or_insert((first, length, [0; 6]));
+                vote.2[Class::ALL.iter().position(|class| *class == mention.class).unwrap_or_default()] += 1;
+            }
+        }
+    }
+    let least = options.number("known_least", 4.0) as u32;
+    let mut bits: BTreeMap<u32, u64> = entries.iter().map(|(hash, entry)| (*hash, entry.0)).collect();
+    for (whole, (first, length, counts)) in votes {
+        let total: u32 = counts.iter().sum();
+        let best = (0..6).rev().max_by_key(|class| counts[*class]).unwrap_or_default();
+        if total < least {
+            continue;
+        }
+        let share = counts[best] * 100 / total;
+        let sure = match share {
+            0..=69 => 0,
+            70..=89 => 1,
+            90..=97 => 2,
+            _ => 3_u64,
+        };
+        *bits.entry(whole).or_default() |= (best as u64 * 4 + sure + 1) << 50;
+        let head = bits.entry(first).or_default();
+        let reach = (*head >> 24 & 7).max(length);
+        *head = *head & !(7 << 24) | reach << 24;
+    }
+    *entries = bits.into_iter().map(|(hash, bits)| (hash, Entry(bits))).collect();
+    Ok(())
 }

