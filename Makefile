@@ -4,7 +4,7 @@
 STORIES ?= tests/fixtures/stories
 CARGO ?= cargo
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check models bench clean
 
 # A private nats-server, the worker, sample stories through it, and what came out.
 # STORIES=dir sends your own.
@@ -26,6 +26,15 @@ check:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
 	@if $(CARGO) tree --locked --no-default-features -e normal --prefix none | grep -E '^(tokio|async-nats) '; \
 	then echo "the desk alone must pull neither tokio nor async-nats" >&2; exit 1; fi
+
+# The models of data/models, made anew from the training data; byte-equal to those committed.
+EVAL ?= ../shared/eval
+OUT ?= data/models
+TRAIN = $(CARGO) run --release --locked --quiet --no-default-features --features train --bin train --
+models:
+	$(TRAIN) grammar --data $(EVAL)/train --out $(OUT)
+	$(TRAIN) lemma --data $(EVAL)/train --out $(OUT)
+	$(TRAIN) names --eval $(EVAL) --words data/names/words.txt --labels data/names/teacher.jsonl.gz --out $(OUT)/names.model
 
 # Figures of docs/PERFORMANCE.md.
 bench:

@@ -8,6 +8,7 @@ pub mod dateline;
 pub mod grammar;
 pub mod language;
 pub mod layout;
+pub mod names;
 pub mod notes;
 pub mod quotes;
 pub mod sentences;
@@ -15,6 +16,13 @@ pub mod status;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tokens;
+
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use crate::{
     decode::{self, DecodeError, Hints},
@@ -41,6 +49,10 @@ pub struct Findings {
     pub sentences: Vec<sentences::Sentence>,
     /// Part of speech, lemma, head and relation of every token.
     pub grammar: grammar::Grammar,
+    /// Names, in text order.
+    pub names: Vec<names::Mention>,
+    /// The models that were used: name → version.
+    pub models: BTreeMap<&'static str, String>,
     /// Quotations, in text order.
     pub quotes: Vec<quotes::Quote>,
     /// The desk's own words inside the copy.
@@ -50,27 +62,43 @@ pub struct Findings {
 }
 
 /// What the desk knows, built once and read-only: one `Desk` serves every thread.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Desk {
-    grammar: std::borrow::Cow<'static, grammar::Models>,
+    grammar: Cow<'static, grammar::Models>,
+    names: Option<Arc<names::Names>>,
 }
 
 impl Default for Desk {
     fn default() -> Self {
-        Self { grammar: std::borrow::Cow::Borrowed(grammar::Models::embedded()) }
+        Self::new()
     }
+}
+
+/// The built-in names model, unpacked once a process.
+static NAMES: LazyLock<Option<Arc<names::Names>>> = LazyLock::new(|| names::Names::built_in().ok().map(Arc::new));
+
+thread_local! {
+    /// Buffers that one story after the other uses; nothing of a story outlives it here but their size.
+    static NAMES_SCRATCH: RefCell<names::Scratch> = RefCell::default();
 }
 
 impl Desk {
     /// The desk with its built-in knowledge.
     pub fn new() -> Self {
-        Self::default()
+        Self { grammar: Cow::Borrowed(grammar::Models::embedded()), names: NAMES.clone() }
+    }
+
+    /// The desk with another names model.
+    #[must_use]
+    pub fn with_names(mut self, names: names::Names) -> Self {
+        self.names = Some(Arc::new(names));
+        self
     }
 
     /// The desk with other models for tags and trees.
     #[must_use]
     pub fn with_grammar(mut self, models: grammar::Models) -> Self {
-        self.grammar = std::borrow::Cow::Owned(models);
+        self.grammar = Cow::Owned(models);
         self
     }
 
@@ -113,13 +141,38 @@ impl Desk {
         }
         let tokens = tokens::run(text, &layout, dateline.as_ref());
         let sentences = sentences::run(text, &tokens, &layout, dateline.as_ref());
-        let grammar = if language.is_read() {
-            grammar::run(text, &tokens, &sentences, &self.grammar)
-        } else {
-            grammar::Grammar::default()
+        let is_read = language.is_read();
+        let grammar = match is_read {
+            true => grammar::run(text, &tokens, &sentences, &self.grammar),
+            false => grammar::Grammar::default(),
+        };
+        let names = match self.names.as_deref().filter(|_| is_read) {
+            Some(names) => NAMES_SCRATCH.with_borrow_mut(|scratch| names.run(text, &tokens, &sentences, scratch)),
+            None => Vec::new(),
         };
         let notes = notes::run(text, &layout, &mut anomalies);
-        let quotes = if language.is_read() { quotes::run(text, &layout, &notes, &mut anomalies) } else { Vec::new() };
-        Findings { layout, language, dateline, bylines, status, tokens, sentences, grammar, quotes, notes, anomalies }
+        let quotes = if is_read { quotes::run(text, &layout, &notes, &mut anomalies) } else { Vec::new() };
+        Findings {
+            layout,
+            language,
+            dateline,
+            bylines,
+            status,
+            tokens,
+            sentences,
+            grammar,
+            names,
+            models: self.models(),
+            quotes,
+            notes,
+            anomalies,
+        }
+    }
+
+    /// The models in use: name → version.
+    pub fn models(&self) -> BTreeMap<&'static str, String> {
+        let mut models = self.grammar.versions();
+        models.extend(self.names.iter().map(|names| (names::MODEL, names.version.clone())));
+        models
     }
 }

@@ -76,6 +76,24 @@ pub struct Record {
     pub paragraphs: Vec<Paragraph>,
     /// Sentences in text order.
     pub sentences: Vec<Sentence>,
+    /// Human beings, by first mention.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub people: Vec<Entity>,
+    /// Bodies: state organs, companies, parties, clubs, agencies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub organisations: Vec<Entity>,
+    /// Places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<Entity>,
+    /// Nationalities, ethnic, religious and political groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Entity>,
+    /// Wars, storms, matches, festivals.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named_events: Vec<Entity>,
+    /// Books, films, laws, songs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub works: Vec<Entity>,
     /// Quotations in text order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quotes: Vec<Quote>,
@@ -258,6 +276,37 @@ pub struct Sentence {
     pub end: u32,
     /// Index into `paragraphs`.
     pub paragraph: u32,
+}
+
+/// Somebody or something that the story names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Entity {
+    /// `p1`, `o1`, `l1`, `g1`, `n1`, `w1`, …
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// How sure the desk is of its best mention.
+    pub confidence: Confidence,
+    /// Where the story speaks of it, in text order.
+    pub mentions: Vec<Mention>,
+}
+
+/// One place where a story speaks of an entity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Mention {
+    /// Where.
+    #[serde(flatten)]
+    pub span: SpanText,
+    /// How.
+    pub kind: MentionKind,
+}
+
+/// How a story speaks of an entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MentionKind {
+    /// By its name.
+    Name,
 }
 
 /// A quotation.

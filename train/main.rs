@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod data;
 mod grammar;
+mod names;
 mod network;
 mod vectors;
 
@@ -12,9 +13,10 @@ fn main() -> ExitCode {
     let result = match arguments.split_first() {
         Some((command, rest)) if command == "grammar" => grammar::run(rest),
         Some((command, rest)) if command == "lemma" => grammar::lemma(rest),
-        Some((command, rest)) if command == "speed" => grammar::speed(rest),
+        Some((command, rest)) if command == "names" => names::run(rest),
         Some((command, rest)) if command == "parse" => grammar::parse(rest),
-        _ => Err("usage: train grammar|lemma|parse|speed …; see train/README.md".into()),
+        Some((command, rest)) if command == "speed" => grammar::speed(rest),
+        _ => Err("usage: train grammar|lemma|names|parse|speed …; see train/README.md".into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -22,7 +22,7 @@ use serde_json::json;
 use self::input::{Input, Item};
 use super::view;
 use crate::{
-    decode::{DecodeError, Hints},
+    decode::{self, DecodeError, Hints},
     extract::Desk,
     record::Record,
     story::Format,
@@ -56,6 +56,8 @@ enum From {
     Plain,
     Envelope,
     Ndjson,
+    /// Tokens and sentences are given: CoNLL-U, written as CoNLL-U
+    Conllu,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -63,6 +65,8 @@ enum To {
     Record,
     Ndjson,
     Text,
+    /// The tokens and their grammar (CoNLL-U)
+    Conllu,
 }
 
 /// One story's answer on its way to the writer.
@@ -93,12 +97,20 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let inputs = Input::all(&arguments.files, arguments.from == From::Ndjson, arguments.from == From::Auto);
     let any_lines = inputs.iter().any(Input::is_lines);
-    let to = arguments.to.unwrap_or(if any_lines { To::Ndjson } else { To::Record });
+    let to = arguments.to.unwrap_or(match arguments.from {
+        From::Conllu => To::Conllu,
+        _ if any_lines => To::Ndjson,
+        _ => To::Record,
+    });
+    if arguments.from == From::Conllu {
+        anyhow::ensure!(to == To::Conllu, "what comes from CoNLL-U can only be written as CoNLL-U");
+        return fill_conllu(&inputs);
+    }
     let hints = Hints {
         format: match arguments.from {
             From::Plain => Some(Format::Plain),
             From::Envelope | From::Ndjson => Some(Format::Envelope),
-            From::Auto => None,
+            From::Auto | From::Conllu => None,
         },
         reference_time: arguments.reference_time.map(|time| time.to_string()),
         ..Hints::default()
@@ -137,6 +149,19 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// Tags and trees for given tokens; what else stands in the file stays.
+fn fill_conllu(inputs: &[Input]) -> anyhow::Result<ExitCode> {
+    let desk = Desk::new();
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for input in inputs {
+        for document in input.documents()? {
+            out.write_all(desk.parse_conllu(&document?).as_bytes())?;
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn next(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
@@ -170,12 +195,13 @@ fn write_all(order: &Receiver<Answer>, bar: &ProgressBar) -> anyhow::Result<bool
 }
 
 fn read(desk: &Desk, hints: &Hints, to: To, style: view::Style, item: &Item) -> Written {
-    let read = match &item.bytes {
-        Ok(bytes) => desk.read_bytes(bytes, hints),
-        Err(error) => Err(error.clone()),
-    };
+    let read = item.bytes.as_deref().map_err(Clone::clone);
+    let read = read.and_then(|bytes| match to {
+        To::Conllu => decode::decode(bytes, hints).map(|story| desk.to_conllu(&desk.find(&story), &story.text)),
+        _ => desk.read_bytes(bytes, hints).map(|record| show(&record, to, style)),
+    });
     match read {
-        Ok(record) => Written { out: show(&record, to, style), complaint: None, failed: false },
+        Ok(out) => Written { out, complaint: None, failed: false },
         Err(error) if to == To::Ndjson => Written { out: error_line(item, &error), complaint: None, failed: true },
         Err(error) => {
             let complaint = Some(format!("{}: {error}", item.name()));
@@ -190,6 +216,8 @@ fn show(record: &Record, to: To, style: view::Style) -> String {
         To::Record => serde_json::to_string_pretty(record).unwrap_or_default(),
         To::Ndjson => serde_json::to_string(record).unwrap_or_default(),
         To::Text => view::render(record, style),
+        // Written from the findings, not from the record.
+        To::Conllu => String::new(),
     };
     out.push('\n');
     out

@@ -35,6 +35,10 @@ const WIDTH_MIN: usize = 40;
 const DIM: anstyle::Style = anstyle::Style::new().effects(Effects::DIMMED);
 const BOLD: anstyle::Style = anstyle::Style::new().effects(Effects::BOLD);
 const QUOTE: anstyle::Style = AnsiColor::Cyan.on_default();
+const PERSON: anstyle::Style = AnsiColor::Magenta.on_default().effects(Effects::UNDERLINE);
+const ORGANISATION: anstyle::Style = AnsiColor::Blue.on_default().effects(Effects::UNDERLINE);
+const PLACE: anstyle::Style = AnsiColor::Green.on_default().effects(Effects::UNDERLINE);
+const GROUP: anstyle::Style = AnsiColor::White.on_default().effects(Effects::UNDERLINE);
 const NOTE: anstyle::Style = AnsiColor::Yellow.on_default();
 const ODD: anstyle::Style = AnsiColor::Red.on_default();
 
@@ -213,6 +217,19 @@ fn marks(record: &Record) -> Vec<Mark> {
     for quote in &record.quotes {
         marks.extend(quote.content.iter().map(|content| mark(content, &quote.id, QUOTE)));
     }
+    let entities = [
+        (&record.people, PERSON),
+        (&record.organisations, ORGANISATION),
+        (&record.places, PLACE),
+        (&record.groups, GROUP),
+        (&record.named_events, GROUP),
+        (&record.works, GROUP),
+    ];
+    for (entities, style) in entities {
+        for entity in entities {
+            marks.extend(entity.mentions.iter().map(|mention| mark(&mention.span, &entity.id, style)));
+        }
+    }
     marks.extend(record.editorial_notes.iter().map(|note| mark(&note.span, &note.id, NOTE)));
     marks.sort_by_key(|mark| (mark.start, std::cmp::Reverse(mark.end)));
     marks
@@ -235,7 +252,7 @@ mod tests {
 
     #[test]
     fn every_word_of_the_story_is_there_and_no_line_is_too_wide() {
-        let text = "One two three four five six seven eight nine ten eleven twelve thirteen fourteen.\nFifteen.\n";
+        let text = "The boats came in late because the fog lay thick over the outer harbour all day.\nNobody minded.\n";
         let page = shown(text, false);
         for word in text.split_whitespace() {
             assert!(page.contains(word), "{word} is missing in\n{page}");

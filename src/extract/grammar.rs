@@ -17,8 +17,8 @@ use crate::{
     conllu,
     model::{
         file::ModelError,
-        lemma::Lemmatiser,
-        network::{Network, Scratch},
+        lemma::{self, Lemmatiser},
+        network::{self, Network, Scratch},
         parser::Relation,
         tagger::{Upos, Xpos},
     },
@@ -39,6 +39,13 @@ impl Models {
     /// When a file is no sound model of the version that this build reads.
     pub fn from_bytes(network: &[u8], lemmatiser: &[u8]) -> Result<Self, ModelError> {
         Ok(Self { network: Network::from_bytes(network)?, lemmatiser: Lemmatiser::from_bytes(lemmatiser)? })
+    }
+
+    /// The models' names and versions.
+    pub fn versions(&self) -> std::collections::BTreeMap<&'static str, String> {
+        [(network::NAME, network::VERSION), (lemma::NAME, lemma::VERSION)]
+            .map(|(name, version)| (name, version.to_owned()))
+            .into()
     }
 
     /// The network alone, without lemmas.

@@ -37,6 +37,9 @@ impl Item {
 /// Longest line, in bytes: an envelope may hold its story as base64 or with escapes.
 const LINE_BYTES_MAX: usize = 2 * STORY_BYTES_CEILING;
 
+/// About how much of a CoNLL-U file is read at once, in bytes.
+const PIECE_BYTES: usize = 256 * 1024;
+
 impl Input {
     /// The inputs that the arguments name.
     pub(super) fn all(files: &[PathBuf], lines: bool, by_name: bool) -> Vec<Self> {
@@ -56,6 +59,31 @@ impl Input {
     /// Whether every line is a story.
     pub(super) fn is_lines(&self) -> bool {
         self.lines
+    }
+
+    /// Reads it in pieces that end with an empty line: memory stays bounded on a long treebank.
+    pub(super) fn documents(&self) -> io::Result<impl Iterator<Item = io::Result<String>> + use<>> {
+        let reader: Box<dyn Read> = match &self.path {
+            None => Box::new(io::stdin()),
+            Some(path) => Box::new(File::open(path)?),
+        };
+        let mut lines = BufReader::new(reader).lines();
+        Ok(std::iter::from_fn(move || {
+            let mut document = String::new();
+            for line in lines.by_ref() {
+                match line {
+                    Ok(line) => {
+                        document.push_str(&line);
+                        document.push('\n');
+                        if line.is_empty() && document.len() >= PIECE_BYTES {
+                            break;
+                        }
+                    }
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+            (!document.is_empty()).then_some(Ok(document))
+        }))
     }
 
     /// Reads it, story by story.
