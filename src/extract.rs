@@ -64,7 +64,7 @@ pub struct Findings {
 /// What the desk knows, built once and read-only: one `Desk` serves every thread.
 #[derive(Clone, Debug)]
 pub struct Desk {
-    grammar: Cow<'static, grammar::Models>,
+    grammar: Option<Cow<'static, grammar::Models>>,
     names: Option<Arc<names::Names>>,
 }
 
@@ -85,7 +85,13 @@ thread_local! {
 impl Desk {
     /// The desk with its built-in knowledge.
     pub fn new() -> Self {
-        Self { grammar: Cow::Borrowed(grammar::Models::embedded()), names: NAMES.clone() }
+        Self { grammar: Some(Cow::Borrowed(grammar::Models::embedded())), names: NAMES.clone() }
+    }
+
+    /// A desk that reads structure alone: layout, dateline, status, sentences, quotations, notes;
+    /// neither grammar nor names.
+    pub fn without_models() -> Self {
+        Self { grammar: None, names: None }
     }
 
     /// The desk with another names model.
@@ -98,13 +104,14 @@ impl Desk {
     /// The desk with other models for tags and trees.
     #[must_use]
     pub fn with_grammar(mut self, models: grammar::Models) -> Self {
-        self.grammar = Cow::Owned(models);
+        self.grammar = Some(Cow::Owned(models));
         self
     }
 
     /// Tags and parses CoNLL-U; its tokens and sentences, and its other lines, stay as they are.
     pub fn parse_conllu(&self, input: &str) -> String {
-        grammar::fill_conllu(input, &self.grammar)
+        let models = self.grammar.as_deref();
+        models.map_or_else(|| input.to_owned(), |models| grammar::fill_conllu(input, models))
     }
 
     /// A story that was read, as CoNLL-U.
@@ -142,9 +149,9 @@ impl Desk {
         let tokens = tokens::run(text, &layout, dateline.as_ref());
         let sentences = sentences::run(text, &tokens, &layout, dateline.as_ref());
         let is_read = language.is_read();
-        let grammar = match is_read {
-            true => grammar::run(text, &tokens, &sentences, &self.grammar),
-            false => grammar::Grammar::default(),
+        let grammar = match self.grammar.as_deref().filter(|_| is_read) {
+            Some(models) => grammar::run(text, &tokens, &sentences, models),
+            None => grammar::Grammar::default(),
         };
         let names = match self.names.as_deref().filter(|_| is_read) {
             Some(names) => NAMES_SCRATCH.with_borrow_mut(|scratch| names.run(text, &tokens, &sentences, scratch)),
@@ -171,7 +178,7 @@ impl Desk {
 
     /// The models in use: name → version.
     pub fn models(&self) -> BTreeMap<&'static str, String> {
-        let mut models = self.grammar.versions();
+        let mut models = self.grammar.as_deref().map(grammar::Models::versions).unwrap_or_default();
         models.extend(self.names.iter().map(|names| (names::MODEL, names.version.clone())));
         models
     }

@@ -179,7 +179,7 @@ pub async fn run(
     });
     let stories = TaskTracker::new();
     // The parts that must live as long as the worker: the end of one before its time is an error.
-    let mut parts: JoinSet<&'static str> = JoinSet::new();
+    let (mut inputs, mut keepers) = (JoinSet::new(), JoinSet::new());
     let mut durables = Vec::new();
     for (name, input) in &context.config.inputs.0 {
         let budget = Arc::new(Budget::new(input.stories_max, input.bytes_max));
@@ -187,11 +187,11 @@ pub async fn run(
         let connected = broker.connected.clone();
         let reading =
             read_input(name.as_str().into(), budget, connected, context.clone(), stories.clone(), state.clone());
-        parts.spawn(reading.map(|()| "an input"));
+        inputs.spawn(reading.map(|()| "an input"));
     }
-    parts.spawn(keep_alive(context.clone(), end.clone()).map(|()| "the signs of life"));
-    parts.spawn(broker::watch_client(broker.clone(), end.clone()).map(|()| "the connection"));
-    parts
+    keepers.spawn(keep_alive(context.clone(), end.clone()).map(|()| "the signs of life"));
+    keepers.spawn(broker::watch_client(broker.clone(), end.clone()).map(|()| "the connection"));
+    keepers
         .spawn(refresh_gauges(context.clone(), broker.clone(), durables, recorder, end.clone()).map(|()| "the gauges"));
     for subject in context.config.unread_subjects() {
         tracing::warn!(subject, "no input reads all of this subject of the input stream; its stories wait");
@@ -202,14 +202,17 @@ pub async fn run(
     );
 
     let failed = tokio::select! {
+        // First, because the inputs end on it too.
+        biased;
         () = stop.cancelled() => None,
-        Some(part) = parts.join_next() => Some(part.map_or_else(|error| error.to_string(), str::to_owned)),
+        Some(part) = inputs.join_next() => Some(name_of(part)),
+        Some(part) = keepers.join_next() => Some(name_of(part)),
     };
     stop.cancel();
     state.stopping.store(true, Ordering::Relaxed);
     let grace = Duration::from_millis(context.config.delivery.grace_period_ms);
     let until = Instant::now() + grace;
-    let left = drain(&context, &mut parts, &stories, &stop_now, until - CLOSING_TIME).await;
+    let left = drain(&context, &mut inputs, &stories, &stop_now, until - CLOSING_TIME).await;
     end.cancel();
     broker.closing.cancel();
     let closed = tokio::time::timeout_at(until, async {
@@ -320,22 +323,23 @@ fn arrive(input: &Arc<str>, arrival: Arrival, context: &Arc<Context>, stories: &
     }
 }
 
+/// Which part has ended, or why it could not even say so.
+fn name_of(part: Result<&'static str, tokio::task::JoinError>) -> String {
+    part.map_or_else(|error| error.to_string(), str::to_owned)
+}
+
 /// Step 9: stop asking, finish what is begun, give back the rest, all under one deadline. Gives how
 /// many stories had to be left where they were.
 async fn drain(
     context: &Context,
-    parts: &mut JoinSet<&'static str>,
+    inputs: &mut JoinSet<&'static str>,
     stories: &TaskTracker,
     stop_now: &CancellationToken,
     until: Instant,
 ) -> u64 {
     tracing::info!(stories.in_flight = context.registry.len(), "closing the desk");
-    let inputs = context.config.inputs.0.len();
     let finished = tokio::time::timeout_at(until - CLOSING_TIME, async {
-        // The other parts live on: what is in flight needs its signs of life.
-        for _ in 0..inputs {
-            parts.join_next().await;
-        }
+        while inputs.join_next().await.is_some() {}
         stories.close();
         stories.wait().await;
     });

@@ -224,7 +224,7 @@ fn add_second(
 /// Reads envelopes and prints records with a model from a file.
 fn tag(model: &str) -> Result<()> {
     use copydesk::{decode::Hints, extract::Desk};
-    let desk = Desk::with_names(Names::load(&std::fs::read(model)?)?);
+    let desk = Desk::new().with_names(Names::load(&std::fs::read(model)?)?);
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for line in std::io::stdin().lines() {
         let record = desk.read_bytes(line?.as_bytes(), &Hints::default())?;

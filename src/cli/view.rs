@@ -178,6 +178,7 @@ impl Page {
         let mut column = MARGIN;
         for (word, width) in words {
             if column > MARGIN && column + width > self.style.width {
+                self.out.truncate(self.out.trim_end_matches(' ').len());
                 self.out.push('\n');
                 self.out.push_str(&" ".repeat(MARGIN));
                 column = MARGIN;
@@ -246,7 +247,8 @@ mod tests {
     use crate::{decode::Hints, extract::Desk};
 
     fn shown(text: &str, colour: bool) -> String {
-        let record = Desk::new().read_bytes(text.as_bytes(), &Hints::default()).expect("text");
+        let envelope = serde_json::json!({"id": "a-1", "text": text}).to_string();
+        let record = Desk::new().read_bytes(envelope.as_bytes(), &Hints::default()).expect("text");
         render(&record, Style { width: 60, colour })
     }
 
