@@ -79,7 +79,7 @@ impl Desk {
         let dateline = dateline::run(text, &blocks, &mut anomalies);
         let layout = layout::run(text, &blocks, dateline.as_ref());
         let bylines = byline::run(text, &layout, dateline.as_ref());
-        let status = status::run(text, &layout, story);
+        let status = status::weigh(status::run(text, &layout, story), story, &mut anomalies);
         if !language.is_read() {
             anomalies.push(Anomaly::story("language.unsupported"));
         }
