@@ -11,6 +11,8 @@ mod entities;
 mod envelope;
 mod html;
 mod iptc7901;
+mod newsml1;
+mod newsml_g2;
 mod nitf;
 mod plain;
 mod times;
@@ -150,6 +152,8 @@ fn read_as(input: &[u8], format: Format) -> Result<Stories, DecodeError> {
         Format::Anpa1312 => anpa1312::decode(input),
         Format::Iptc7901 => iptc7901::decode(input),
         Format::Nitf => nitf::decode(input),
+        Format::NewsmlG2 => newsml_g2::decode(input),
+        Format::Newsml1 => newsml1::decode(input),
         _ => Err(DecodeError::new("decode.format", format!("{} is not read yet", format.name()))),
     }
 }

@@ -313,6 +313,12 @@ impl<'t, 'a> Element<'t, 'a> {
         }
     }
 
+    /// The element around this one.
+    pub(super) fn parent(self) -> Option<Element<'t, 'a>> {
+        let index = self.tree.parent(self.index);
+        (index != 0 && index != NONE).then_some(Element { tree: self.tree, index })
+    }
+
     /// Elements directly inside.
     pub(super) fn children(self) -> impl Iterator<Item = Element<'t, 'a>> {
         self.nodes().filter(|child| matches!(child.node().map(|n| &n.content), Some(Content::Element { .. })))
@@ -372,7 +378,17 @@ impl<'t, 'a> Element<'t, 'a> {
             .map(|(name, value)| (name.rsplit(':').next().unwrap_or(name), join_space(&entities::decode(value))))
     }
 
-    /// Counts the element, with all that is in it, as asked for.
+    /// The value of an attribute, which stays among what nobody asked for.
+    pub(super) fn peek(self, name: &str) -> Option<String> {
+        self.attributes().find(|(known, _)| *known == name).map(|(_, value)| value).filter(|value| !value.is_empty())
+    }
+
+    /// Counts the element, its attributes and all that is in it as of no matter.
+    pub(super) fn pass(self) {
+        self.take().tree.asked.borrow_mut().insert((self.index, "*"));
+    }
+
+    /// Counts what is in the element, its own attributes aside, as asked for.
     pub(super) fn take(self) -> Self {
         self.tree.asked.borrow_mut().insert((self.index, ""));
         self
@@ -470,8 +486,10 @@ impl<'t, 'a> Element<'t, 'a> {
         found
     }
 
-    fn is_asked(self, attribute: &'static str) -> bool {
-        self.tree.asked.borrow().contains(&(self.index, attribute))
+    fn is_asked(self, attribute: &str) -> bool {
+        let asked = self.tree.asked.borrow();
+        let mut own = asked.range((self.index, "")..).take_while(|(index, _)| *index == self.index);
+        own.any(|(_, known)| *known == attribute)
     }
 
     /// Whether this element, or an attribute of it, or an element inside was asked for.
@@ -486,20 +504,21 @@ impl<'t, 'a> Element<'t, 'a> {
     }
 
     fn collect(self, path: &str, found: &mut Map<String, Value>, depth: usize) {
-        if self.is_asked("") {
-            return;
-        }
         // The tree is at most DEPTH_MAX deep; paths deeper than a few names are one field.
         if depth > 0 && (depth >= LEFTOVER_DEPTH_MAX || !self.is_touched()) {
             put(found, path, self.value(0));
             return;
         }
+        if self.is_asked("*") {
+            return;
+        }
         for (name, value) in self.attributes() {
-            let asked = self.tree.asked.borrow();
-            let mut own = asked.range((self.index, "")..).take_while(|(index, _)| *index == self.index);
-            if !own.any(|(_, known)| *known == name) && !is_schema(name) && !value.is_empty() {
+            if !self.is_asked(name) && !is_schema(name) && !value.is_empty() {
                 put(found, &format!("{path}@{name}"), Value::String(value));
             }
+        }
+        if self.is_asked("") {
+            return;
         }
         for child in self.nodes() {
             match child.node().map(|node| &node.content) {
