@@ -7,12 +7,15 @@
 mod anpa1312;
 mod blocks;
 pub mod charset;
+mod email;
 mod entities;
 mod envelope;
+mod feed;
 mod html;
 mod iptc7901;
 mod newsml1;
 mod newsml_g2;
+mod ninjs;
 mod nitf;
 mod plain;
 mod times;
@@ -154,7 +157,9 @@ fn read_as(input: &[u8], format: Format) -> Result<Stories, DecodeError> {
         Format::Nitf => nitf::decode(input),
         Format::NewsmlG2 => newsml_g2::decode(input),
         Format::Newsml1 => newsml1::decode(input),
-        _ => Err(DecodeError::new("decode.format", format!("{} is not read yet", format.name()))),
+        Format::Ninjs => ninjs::decode(input),
+        Format::Rss | Format::Atom => feed::decode(input),
+        Format::Email => email::decode(input),
     }
 }
 
@@ -229,10 +234,13 @@ pub fn detect(input: &[u8]) -> Format {
     let body = input.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(input);
     let mut marks = body.iter().filter(|byte| !byte.is_ascii_whitespace());
     match (marks.next(), marks.next()) {
+        (Some(b'['), Some(b'{')) => Format::Ninjs,
+        (Some(b'{'), Some(b'"' | b'}')) if ninjs::is_it(body) => Format::Ninjs,
         (Some(b'{'), Some(b'"' | b'}')) => Format::Envelope,
         (Some(b'<'), _) | (_, Some(b'<')) => detect_markup(body),
         _ if anpa1312::is_it(body) => Format::Anpa1312,
         _ if iptc7901::is_it(body) => Format::Iptc7901,
+        _ if email::is_it(body) => Format::Email,
         _ => Format::Plain,
     }
 }

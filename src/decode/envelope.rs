@@ -43,7 +43,7 @@ fn parse(body: &[u8], skipped: usize) -> Result<Map<String, Value>, DecodeError>
 }
 
 /// serde_json counts lines from 1 and columns in bytes from 1.
-fn byte_offset(body: &[u8], line: usize, column: usize) -> usize {
+pub(super) fn byte_offset(body: &[u8], line: usize, column: usize) -> usize {
     let line_start = memchr::memchr_iter(b'\n', body).nth(line.saturating_sub(2)).map_or(0, |at| at + 1);
     let line_start = if line <= 1 { 0 } else { line_start };
     (line_start + column.saturating_sub(1)).min(body.len())

@@ -55,7 +55,7 @@ struct Node<'a> {
 #[derive(Debug)]
 enum Content<'a> {
     /// An element: its local name, and the tag without its strokes.
-    Element { name: &'a str, attributes: &'a str, offset: u32 },
+    Element { prefix: &'a str, name: &'a str, attributes: &'a str, offset: u32 },
     /// Text, its references read.
     Text(Cow<'a, str>),
 }
@@ -105,7 +105,7 @@ fn declared_encoding(input: &[u8]) -> Option<&str> {
 pub(super) fn parse(text: &str) -> Result<Tree<'_>, DecodeError> {
     let mut tree = Tree { nodes: Vec::new(), asked: RefCell::default(), anomalies: Vec::new(), broken: None };
     tree.nodes.push(Node {
-        content: Content::Element { name: "", attributes: "", offset: 0 },
+        content: Content::Element { prefix: "", name: "", attributes: "", offset: 0 },
         parent: NONE,
         first: NONE,
         last: NONE,
@@ -135,8 +135,9 @@ pub(super) fn parse(text: &str) -> Result<Tree<'_>, DecodeError> {
                 let end = reader.buffer_position() as usize;
                 let tag = slice(text, offset + 1, end - if is_empty { 2 } else { 1 });
                 let qualified = tag.split(|c: char| c.is_ascii_whitespace()).next().unwrap_or(tag);
-                let name = qualified.rsplit(':').next().unwrap_or(qualified);
-                let content = Content::Element { name, attributes: from(tag, qualified.len()), offset: offset as u32 };
+                let (prefix, name) = qualified.rsplit_once(':').unwrap_or(("", qualified));
+                let attributes = from(tag, qualified.len());
+                let content = Content::Element { prefix, name, attributes, offset: offset as u32 };
                 let index = tree.push(open, content, offset)?;
                 if !is_empty {
                     depth += 1;
@@ -301,6 +302,14 @@ impl<'t, 'a> Element<'t, 'a> {
     pub(super) fn name(self) -> &'a str {
         match self.node().map(|node| &node.content) {
             Some(Content::Element { name, .. }) => name,
+            _ => "",
+        }
+    }
+
+    /// The prefix of the name; empty where there is none.
+    pub(super) fn prefix(self) -> &'a str {
+        match self.node().map(|node| &node.content) {
+            Some(Content::Element { prefix, .. }) => prefix,
             _ => "",
         }
     }
