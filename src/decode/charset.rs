@@ -13,7 +13,7 @@ use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252
 use super::DecodeError;
 use crate::{
     story::Anomaly,
-    text::{Span, until},
+    text::{Span, char_at, from, slice, until},
 };
 
 /// What became of the bytes.
@@ -168,10 +168,17 @@ fn lower_name(encoding: &'static Encoding) -> &'static str {
 
 /// CRLF and CR become LF; nothing else changes.
 pub fn unify_line_ends(text: &str) -> String {
-    if memchr::memchr(b'\r', text.as_bytes()).is_none() {
-        return text.to_owned();
+    let mut out = String::with_capacity(text.len());
+    let mut copied = 0;
+    for at in memchr::memchr_iter(b'\r', text.as_bytes()) {
+        out.push_str(slice(text, copied, at));
+        if text.as_bytes().get(at + 1) != Some(&b'\n') {
+            out.push('\n');
+        }
+        copied = at + 1;
     }
-    text.replace("\r\n", "\n").replace('\r', "\n")
+    out.push_str(from(text, copied));
+    out
 }
 
 /// Replacement characters and control characters are kept and told.
@@ -181,8 +188,18 @@ pub fn note_odd_characters(text: &str, anomalies: &mut Vec<Anomaly>) {
             anomalies.push(Anomaly::at(code, Span::new(offset, offset + odd.len_utf8())));
         }
     };
-    note("encoding.replaced", text.char_indices().find(|(_, c)| *c == char::REPLACEMENT_CHARACTER));
-    note("encoding.control_character", text.char_indices().find(|(_, c)| is_odd_control(*c)));
+    let replaced = memchr::memmem::find(text.as_bytes(), "\u{fffd}".as_bytes());
+    note("encoding.replaced", replaced.map(|offset| (offset, char::REPLACEMENT_CHARACTER)));
+    note("encoding.control_character", odd_controls(text).next());
+}
+
+/// Control characters that text has no use for, with their places.
+fn odd_controls(text: &str) -> impl Iterator<Item = (usize, char)> {
+    // Of the bytes of UTF-8 only these begin a control character: 0xC2 those from 128 on.
+    let may_begin =
+        |byte: u8| byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0C) || byte == 0x7F || byte == 0xC2;
+    let candidates = text.bytes().enumerate().filter(move |(_, byte)| may_begin(*byte));
+    candidates.filter_map(|(at, _)| char_at(text, at).filter(|character| is_odd_control(*character)).map(|c| (at, c)))
 }
 
 fn is_odd_control(character: char) -> bool {
@@ -201,9 +218,9 @@ fn is_cut_utf8(body: &[u8]) -> bool {
 
 fn first_control_if_binary(text: &str) -> Option<usize> {
     let head = until(text, text.floor_char_boundary(64 * 1024));
-    let controls = head.chars().filter(|c| is_odd_control(*c) && !is_wire_control(*c)).count();
-    (controls * BYTES_PER_CONTROL > head.len())
-        .then(|| head.find(|c| is_odd_control(c) && !is_wire_control(c)).unwrap_or_default())
+    let mut controls = odd_controls(head).filter(|(_, character)| !is_wire_control(*character));
+    let first = controls.next().map(|(offset, _)| offset)?;
+    ((1 + controls.count()) * BYTES_PER_CONTROL > head.len()).then_some(first)
 }
 
 /// Transmission controls that wire text really carries (ANPA 1312, IPTC 7901).

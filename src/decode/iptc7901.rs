@@ -22,6 +22,8 @@
 //!
 //! Not read: what an agency means by its category letters; tables are kept line by line.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::{DecodeError, Stories, charset, note_once, times, wire};
@@ -133,7 +135,7 @@ fn read(transmission: &str, story: &mut Story) {
     for line in lines {
         read_slug_line(line, story);
     }
-    let mut body: Vec<String> = parts.body.split('\n').map(wire::plain_line).collect();
+    let mut body: Vec<Cow<'_, str>> = parts.body.split('\n').map(wire::plain_line).collect();
     if telex {
         let end = body.iter().rposition(|line| line.trim() == "NNNN");
         body.truncate(end.unwrap_or(body.len()));
@@ -143,7 +145,7 @@ fn read(transmission: &str, story: &mut Story) {
     }
     read_trailer(parts.trailer, &mut body, story);
     let notes = body.iter().position(|line| is_not_for_publication(line));
-    let notes: Vec<String> = notes.map(|at| body.split_off(at)).unwrap_or_default();
+    let notes: Vec<Cow<'_, str>> = notes.map(|at| body.split_off(at)).unwrap_or_default();
     let copy = read_header_lines(&body, parts.has_start, story);
     write_copy(body.get(copy..).unwrap_or_default(), story);
     let notes = notes.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
@@ -196,7 +198,7 @@ fn read_slug_line(line: &str, story: &mut Story) {
 }
 
 /// The trailer stands after ETX, or on one of the last lines.
-fn read_trailer(trailer: &str, body: &mut Vec<String>, story: &mut Story) {
+fn read_trailer(trailer: &str, body: &mut Vec<Cow<'_, str>>, story: &mut Story) {
     let after = trailer.split('\n').map(wire::plain_line).find(|line| !line.trim().is_empty());
     let time = after.as_deref().and_then(times::read_7901_trailer).or_else(|| {
         let last = body.len().saturating_sub(TRAILER_LINES);
@@ -227,21 +229,30 @@ fn read_trailer(trailer: &str, body: &mut Vec<String>, story: &mut Story) {
 }
 
 fn is_not_for_publication(line: &str) -> bool {
-    const HEADS: [&str; 5] =
-        ["# notebook", "# notizblock", "eds: not for publication", "not for publication", "nicht zur "];
+    const HEADS: [&str; 4] = ["# notebook", "# notizblock", "eds: not for publication", "not for publication"];
     const INSIDE: [&str; 4] = [
         "following information is not for publication",
         "following information is not intended for publication",
         "information is not for publication",
         "nicht zur veröffentlichung",
     ];
-    let low = until(line, line.floor_char_boundary(HEADER_LINE_BYTES_MAX)).trim().to_lowercase();
+    let head = until(line, line.floor_char_boundary(HEADER_LINE_BYTES_MAX)).trim();
+    let bytes = head.as_bytes();
+    // Most lines are copy: they are not to be copied to be looked at.
+    if !matches!(bytes.first(), Some(b'#' | b'*'))
+        && !["ublica", "UBLICA", "ffentl", "FFENTL"]
+            .iter()
+            .any(|part| memchr::memmem::find(bytes, part.as_bytes()).is_some())
+    {
+        return false;
+    }
+    let low = head.to_lowercase();
     let low = low.trim_start_matches('*').trim();
-    HEADS.iter().take(4).any(|head| low.starts_with(head)) || INSIDE.iter().any(|words| low.contains(words))
+    HEADS.iter().any(|head| low.starts_with(head)) || INSIDE.iter().any(|words| low.contains(words))
 }
 
 /// Reads slug, status, headline and byline at the head of the body; where the copy starts.
-fn read_header_lines(body: &[String], has_start: bool, story: &mut Story) -> usize {
+fn read_header_lines(body: &[Cow<'_, str>], has_start: bool, story: &mut Story) -> usize {
     let end = header_end(body, has_start);
     let mut headline: Vec<&str> = Vec::new();
     let mut byline: Vec<&str> = Vec::new();
@@ -277,7 +288,7 @@ fn read_header_lines(body: &[String], has_start: bool, story: &mut Story) -> usi
 }
 
 /// How many lines of the body stand above the copy.
-fn header_end(body: &[String], has_start: bool) -> usize {
+fn header_end(body: &[Cow<'_, str>], has_start: bool) -> usize {
     // Filler, and without STX the slug in a paragraph of its own, may come first.
     let first = body.iter().position(|line| !line.trim().is_empty()).unwrap_or(0);
     let window = || body.iter().enumerate().skip(first).take(HEADER_LINES_MAX);
@@ -348,7 +359,7 @@ fn set_status(story: &mut Story, kind: DeclaredStatus, number: Option<u32>) {
 }
 
 /// Joins hard-wrapped lines into paragraphs; rows of tables and items of lists keep their lines.
-fn write_copy(lines: &[String], story: &mut Story) {
+fn write_copy(lines: &[Cow<'_, str>], story: &mut Story) {
     let widths = || lines.iter().map(|line| line.trim().len());
     let is_wrapped = widths().max().unwrap_or(0) <= 100;
     let last = lines.iter().rposition(|line| !line.trim().is_empty());
@@ -370,9 +381,10 @@ fn write_copy(lines: &[String], story: &mut Story) {
         }
         let start = story.text.len();
         let words = line.trim_end_matches('=').trim_end();
-        story.text.push_str(if is_row { words } else { "" });
-        if !is_row {
-            story.text.push_str(&wire::join(words));
+        if is_row {
+            story.text.push_str(words);
+        } else {
+            wire::push_joined(&mut story.text, words);
         }
         if is_item || is_row {
             let kind = if is_row { MarkupKind::TableRow } else { MarkupKind::ListItem };

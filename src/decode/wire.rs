@@ -1,5 +1,7 @@
 //! What the old wires have in common: controls, transmissions in a row, words of status.
 
+use std::borrow::Cow;
+
 use crate::{
     story::{Anomaly, DeclaredStatus, Story},
     text::{Span, from, slice, until},
@@ -55,20 +57,43 @@ pub(super) fn note_encoding(anomalies: &[Anomaly], story: &mut Story) {
 }
 
 /// A line without controls; the wires' own white space becomes spaces.
-pub(super) fn plain_line(line: &str) -> String {
-    line.chars()
-        .filter_map(|character| match character {
-            '\t' => Some('\t'),
-            '\u{10}' | '\u{8}' | '\u{c}' => Some(' '),
-            character if character.is_control() => None,
-            character => Some(character),
-        })
-        .collect()
+pub(super) fn plain_line(line: &str) -> Cow<'_, str> {
+    // 0xC2 may begin a control character from 128 on.
+    if !line.bytes().any(|byte| (byte < 0x20 && byte != b'\t') || byte == 0x7F || byte == 0xC2) {
+        return Cow::Borrowed(line);
+    }
+    let kept = line.chars().filter_map(|character| match character {
+        '\t' => Some('\t'),
+        '\u{10}' | '\u{8}' | '\u{c}' => Some(' '),
+        character if character.is_control() => None,
+        character => Some(character),
+    });
+    Cow::Owned(kept.collect())
 }
 
 /// White space joined, none at the ends.
 pub(super) fn join(words: &str) -> String {
-    words.split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut out = String::with_capacity(words.len());
+    push_joined(&mut out, words);
+    out
+}
+
+/// Appends words with one space between.
+pub(super) fn push_joined(out: &mut String, words: &str) {
+    let words = words.trim();
+    let is_joined = words.is_ascii()
+        && !words.bytes().any(|byte| byte != b' ' && byte.is_ascii_whitespace())
+        && memchr::memmem::find(words.as_bytes(), b"  ").is_none();
+    if is_joined {
+        out.push_str(words);
+        return;
+    }
+    for (index, word) in words.split_whitespace().enumerate() {
+        if index > 0 {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
 }
 
 /// What a header word says of the status, and the number of the version.
