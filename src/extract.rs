@@ -7,6 +7,7 @@ pub mod byline;
 pub mod dateline;
 pub mod language;
 pub mod layout;
+pub mod markup;
 pub mod notes;
 pub mod quotes;
 pub mod sentences;
@@ -64,6 +65,15 @@ impl Desk {
         decode::decode(input, hints).map(|story| self.read(story))
     }
 
+    /// Decodes a transmission that may carry several stories and reads each, in the order sent.
+    ///
+    /// # Errors
+    /// Those of [`decode::decode_all`]: outside for the whole, inside for one story.
+    pub fn read_all(&self, input: &[u8], hints: &Hints) -> Result<Vec<Result<Record, DecodeError>>, DecodeError> {
+        let stories = decode::decode_all(input, hints)?;
+        Ok(stories.into_iter().map(|story| story.map(|story| self.read(story))).collect())
+    }
+
     /// Reads a decoded story.
     pub fn read(&self, story: Story) -> Record {
         let findings = self.find(&story);
@@ -76,8 +86,9 @@ impl Desk {
         let mut anomalies = Vec::new();
         let language = language::run(text, story.language.as_deref());
         let blocks = layout::split(text, &mut anomalies);
-        let dateline = dateline::run(text, &blocks, &mut anomalies);
-        let layout = layout::run(text, &blocks, dateline.as_ref());
+        let dateline = dateline::run(text, &blocks, &mut anomalies).or_else(|| dateline::declared(story));
+        let mut layout = layout::run(text, &blocks, dateline.as_ref());
+        markup::run(&mut layout, &story.markup);
         let bylines = byline::run(text, &layout, dateline.as_ref());
         let status = status::weigh(status::run(text, &layout, story), story, &mut anomalies);
         if !language.is_read() {

@@ -11,7 +11,7 @@ use std::{fmt::Write, sync::LazyLock};
 use copydesk::{
     decode::{self, DecodeError, Hints},
     extract::Desk,
-    story::Story,
+    story::{Format, Story},
 };
 use proptest::prelude::*;
 
@@ -178,10 +178,87 @@ proptest! {
 fn stories_of_every_format_become_records() {
     let desk = Desk::new();
     for (name, bytes) in TRANSMISSIONS.iter() {
-        for story in decode::decode_all(bytes, &Hints::default()).into_iter().flatten().flatten() {
-            let text = story.text.clone();
-            let record = desk.read(story);
-            assert_eq!(record.text, text, "in {name}");
+        let stories = decode::decode_all(bytes, &Hints::default()).unwrap_or_default();
+        let records = desk.read_all(bytes, &Hints::default()).unwrap_or_default();
+        assert_eq!(stories.len(), records.len(), "in {name}");
+        for (story, record) in stories.iter().zip(&records) {
+            match (story, record) {
+                (Ok(story), Ok(record)) => assert_eq!(record.text, story.text, "in {name}"),
+                (story, record) => assert_eq!(story.is_err(), record.is_err(), "in {name}"),
+            }
+        }
+    }
+}
+
+/// One transmission is one story for those who ask for one.
+#[test]
+fn several_stories_are_refused_where_one_is_wanted() {
+    let named = |name: &str| &TRANSMISSIONS.iter().find(|(known, _)| known == name).expect("a transmission").1;
+    let error = decode::decode(named("rss-feed"), &Hints::default()).expect_err("four items");
+    assert_eq!(error.code, "decode.several_stories");
+    let story = decode::decode(named("nitf-story"), &Hints::default()).expect("one story");
+    assert_eq!(story.format, Format::Nitf);
+}
+
+/// What is known of the format beside the bytes overrules what they look like.
+#[test]
+fn a_hint_overrules_detection() {
+    let hints = Hints { format: Some(Format::Plain), ..Hints::default() };
+    let story = decode::decode(b"<nitf><body/></nitf>", &hints).expect("plain text");
+    assert_eq!((story.format, story.text.as_str()), (Format::Plain, "<nitf><body/></nitf>"));
+    let hints = Hints { format: Some(Format::Nitf), ..Hints::default() };
+    assert_eq!(decode::decode(b"<rss><channel/></rss>", &hints).map_err(|error| error.code), Err("decode.format"));
+}
+
+/// A quarter of a megabyte of whatever invites a reader to look ahead or back again and again:
+/// were the work quadratic, this test would not end. There is no clock in it.
+#[test]
+fn work_is_bounded_in_every_format() {
+    let envelopes = [
+        ("\u{1}W1234\u{1f}a\r\nr a BC 03-04 0100\r\n\u{2}", "\u{3}AP-WF-03-04-31 1306GMT\u{4}"),
+        ("\u{1}nwe0123 3 i 100\r\n\u{2}", "\u{3}041306 GMT Mar 31\u{4}"),
+        ("<nitf><body><body.content>", "</body.content></body></nitf>"),
+        ("<nitf><head><docdata>", "</docdata></head></nitf>"),
+        ("<newsItem guid='a'><contentMeta>", "</contentMeta></newsItem>"),
+        ("<NewsML><NewsItem><NewsComponent>", "</NewsComponent></NewsItem></NewsML>"),
+        ("<rss><channel><item><description>", "</description></item></channel></rss>"),
+        ("<rss><channel><item><description><![CDATA[", "]]></description></item></channel></rss>"),
+        ("Subject: a\nFrom: b\n", "\n\ntext"),
+        ("{\"uri\":\"a\",\"body_html\":\"", "\"}"),
+    ];
+    let units = [
+        "a ",
+        "<",
+        "<a ",
+        "<p>",
+        "</p>",
+        "<b><i>",
+        "&amp;",
+        "&",
+        "&amp;lt;p&amp;gt;",
+        "\u{1}",
+        "\u{2}\u{3}",
+        "^a<\r\n",
+        "\t   x\r\n",
+        "``''",
+        "=?utf-8?Q?",
+        "--",
+        "x: y\n",
+        "<x y='z'/>",
+        "<p><person>",
+        "<td>",
+        "\n\n",
+        "a=\n",
+        "<!--",
+        "ZCZC\n",
+        "NNNN\n",
+        "<item>",
+        "<NewsComponent/>",
+    ];
+    for (open, close) in envelopes {
+        for unit in units {
+            let text = format!("{open}{}{close}", unit.repeat((1 << 17) / unit.len()));
+            let _ = decode::decode_all(text.as_bytes(), &Hints::default());
         }
     }
 }

@@ -50,7 +50,10 @@ pub(super) fn is_it(input: &[u8]) -> bool {
     }
     let line = opening.lines().next().unwrap_or_default();
     let has_mark = until(&head, head.len() - opening.len()).contains(wire::SOH);
-    Header::read(line).is_some_and(|header| has_mark || header.words.is_some())
+    // Without SOH only a whole header counts, with source and number in one word.
+    let is_whole =
+        |header: &Header| header.words.is_some() && line.starts_with(&format!("{}{}", header.source, header.number));
+    Header::read(line).is_some_and(|header| has_mark || is_whole(&header))
 }
 
 pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
@@ -144,7 +147,7 @@ fn read(transmission: &str, story: &mut Story) {
         put(story, "routing", json!(body.remove(0).trim()));
     }
     read_trailer(parts.trailer, &mut body, story);
-    let notes = body.iter().position(|line| is_not_for_publication(line));
+    let notes = may_have_notes(parts.body).then(|| body.iter().position(|line| is_not_for_publication(line))).flatten();
     let notes: Vec<Cow<'_, str>> = notes.map(|at| body.split_off(at)).unwrap_or_default();
     let copy = read_header_lines(&body, parts.has_start, story);
     write_copy(body.get(copy..).unwrap_or_default(), story);
@@ -228,6 +231,12 @@ fn read_trailer(trailer: &str, body: &mut Vec<Cow<'_, str>>, story: &mut Story) 
     }
 }
 
+/// Most transmissions hold no such line; one look at the whole is cheaper than one at each line.
+fn may_have_notes(body: &str) -> bool {
+    const PARTS: [&str; 6] = ["ublica", "UBLICA", "ffentl", "FFENTL", "# ", "otebook"];
+    PARTS.iter().any(|part| memchr::memmem::find(body.as_bytes(), part.as_bytes()).is_some())
+}
+
 fn is_not_for_publication(line: &str) -> bool {
     const HEADS: [&str; 4] = ["# notebook", "# notizblock", "eds: not for publication", "not for publication"];
     const INSIDE: [&str; 4] = [
@@ -237,15 +246,6 @@ fn is_not_for_publication(line: &str) -> bool {
         "nicht zur veröffentlichung",
     ];
     let head = until(line, line.floor_char_boundary(HEADER_LINE_BYTES_MAX)).trim();
-    let bytes = head.as_bytes();
-    // Most lines are copy: they are not to be copied to be looked at.
-    if !matches!(bytes.first(), Some(b'#' | b'*'))
-        && !["ublica", "UBLICA", "ffentl", "FFENTL"]
-            .iter()
-            .any(|part| memchr::memmem::find(bytes, part.as_bytes()).is_some())
-    {
-        return false;
-    }
     let low = head.to_lowercase();
     let low = low.trim_start_matches('*').trim();
     HEADS.iter().any(|head| low.starts_with(head)) || INSIDE.iter().any(|words| low.contains(words))
@@ -373,7 +373,7 @@ fn write_copy(lines: &[Cow<'_, str>], story: &mut Story) {
         }
         let indent = raw.len() - raw.trim_start().len();
         let is_item = line.starts_with("- ") || line.starts_with("* ") || line.starts_with("• ");
-        let is_row = line.contains("   ") || line.contains('\t');
+        let is_row = has_gap(line);
         let is_indented = indent >= 2 && !in_item;
         let begins = !open || !is_wrapped || is_indented || is_item || is_row || Some(at) == signoff;
         if !story.text.is_empty() {
@@ -393,6 +393,15 @@ fn write_copy(lines: &[Cow<'_, str>], story: &mut Story) {
         open = !is_row && !line.ends_with('=');
         in_item = open && (is_item || (in_item && !begins));
     }
+}
+
+/// Three spaces, or a tab, inside a line set columns apart.
+fn has_gap(line: &str) -> bool {
+    let mut spaces = 0;
+    line.bytes().any(|byte| {
+        spaces = if byte == b' ' { spaces + 1 } else { 0 };
+        spaces == 3 || byte == b'\t'
+    })
 }
 
 /// `nw jd rs`, `abc bh/ls`: initials and nothing else.
@@ -437,5 +446,6 @@ mod tests {
         assert!(is_it(b"ZCZC ABC123\nYY XYZ\n"));
         assert!(!is_it(b"Dear 1234 5 readers\n"));
         assert!(!is_it(b"ZCZCarousel"));
+        assert!(!is_it(b"Rome 1960 1 a 200 metres final"));
     }
 }

@@ -81,9 +81,12 @@ pub(super) fn join(words: &str) -> String {
 /// Appends words with one space between.
 pub(super) fn push_joined(out: &mut String, words: &str) {
     let words = words.trim();
-    let is_joined = words.is_ascii()
-        && !words.bytes().any(|byte| byte != b' ' && byte.is_ascii_whitespace())
-        && memchr::memmem::find(words.as_bytes(), b"  ").is_none();
+    let mut before = b'.';
+    let is_joined = words.bytes().all(|byte| {
+        let fits = byte < 0x80 && !(byte.is_ascii_whitespace() && (byte != b' ' || before == b' '));
+        before = byte;
+        fits
+    });
     if is_joined {
         out.push_str(words);
         return;

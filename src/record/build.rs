@@ -12,6 +12,9 @@ use crate::{
     text::{CodePoints, Span},
 };
 
+/// Larger version numbers do not count versions.
+const VERSION_MAX: u32 = 1000;
+
 /// Puts the record together. Pure; the story's text moves into the record.
 pub fn build(story: Story, findings: &Findings) -> Record {
     let put = Put { text: &story.text, points: CodePoints::new(&story.text) };
@@ -41,7 +44,10 @@ pub fn build(story: Story, findings: &Findings) -> Record {
     });
     let status = Status {
         kind: findings.status.kind,
-        number: findings.status.number.or(story.version.filter(|_| findings.status.kind != StatusKind::Original)),
+        number: findings.status.number.or(story.version.filter(|version| {
+            // Some providers count all of their items, not the versions of one.
+            findings.status.kind != StatusKind::Original && *version < VERSION_MAX
+        })),
         embargo: story.embargo,
         cue: findings.status.cue.map(|span| put.span(span)),
     };
@@ -113,11 +119,10 @@ pub fn build(story: Story, findings: &Findings) -> Record {
 
 /// The authors in a line that came without the text.
 fn declared_bylines(line: &str) -> Vec<Byline> {
-    let with_by = if line.get(..3).is_some_and(|head| head.eq_ignore_ascii_case("by ")) {
-        line.to_owned()
-    } else {
-        format!("By {line}")
-    };
+    let first = line.split(' ').next().unwrap_or_default();
+    let is_by = ["by", "par", "von", "por", "di", "door", "av"].iter().any(|by| first.eq_ignore_ascii_case(by));
+    let names = if is_by { line.trim_start_matches(first) } else { line };
+    let with_by = format!("By {}", names.trim_start());
     let owned = |span: Span| span.of(&with_by).to_owned();
     match byline::names(&with_by) {
         Some(names) => names
