@@ -75,6 +75,14 @@ impl DecodeError {
 /// Stories of one transmission are no more; further ones are refused.
 pub const STORIES_MAX: usize = 10_000;
 
+/// What a transmission says of all its stories is copied to each, while the copies are no larger.
+const SHARED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Whether so many bytes may be copied to so many stories.
+fn may_share(bytes: usize, stories: usize) -> bool {
+    bytes.saturating_mul(stories) <= SHARED_BYTES_MAX
+}
+
 /// The stories of a transmission; one that cannot be read stands as an error among the others.
 type Stories = Vec<Result<Story, DecodeError>>;
 
@@ -118,7 +126,7 @@ pub fn decode_all(input: &[u8], hints: &Hints) -> Result<Vec<Result<Story, Decod
     };
     let mut stories = read_as(input, hints.format.unwrap_or_else(|| detect(input))).map_err(inside)?;
     if stories.len() > STORIES_MAX {
-        let message = format!("the transmission carries {} stories, the limit is {STORIES_MAX}", stories.len());
+        let message = format!("the transmission carries more than {STORIES_MAX} stories");
         return Err(DecodeError::new("decode.too_complex", message));
     }
     if stories.is_empty() {

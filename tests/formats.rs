@@ -225,6 +225,8 @@ fn work_is_bounded_in_every_format() {
         ("<rss><channel><item><description><![CDATA[", "]]></description></item></channel></rss>"),
         ("Subject: a\nFrom: b\n", "\n\ntext"),
         ("{\"uri\":\"a\",\"body_html\":\"", "\"}"),
+        ("<newsMessage><header><x>many facts</x></header><itemSet>", "</itemSet></newsMessage>"),
+        ("<rss><channel><title>many items</title>", "</channel></rss>"),
     ];
     let units = [
         "a ",

@@ -22,7 +22,7 @@
 
 use serde_json::{Value, json};
 
-use super::{DecodeError, Stories, charset, note_once, times, wire};
+use super::{DecodeError, STORIES_MAX, Stories, charset, note_once, times, wire};
 use crate::{
     story::{Anomaly, DeclaredStatus, Format, Markup, MarkupKind, ReferenceTime, Story, TimeBasis},
     text::{Span, from, until},
@@ -60,7 +60,7 @@ fn service_and_number(text: &str) -> Option<(&str, &str)> {
 
 pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
     let decoded = charset::decode(input)?;
-    let stories = wire::transmissions(&decoded.text).into_iter().map(|span| {
+    let stories = wire::transmissions(&decoded.text).into_iter().take(STORIES_MAX + 1).map(|span| {
         let mut story = Story { encoding: decoded.encoding, ..Story::blank(Format::Anpa1312) };
         wire::note_encoding(&decoded.anomalies, &mut story);
         read(span.of(&decoded.text), &mut story);

@@ -16,7 +16,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 
-use super::{DecodeError, Stories, charset, detect, read_as};
+use super::{DecodeError, Stories, charset, detect, may_share, read_as};
 use crate::story::{Anomaly, Format, ReferenceTime, Story, TimeBasis};
 
 pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
@@ -78,6 +78,15 @@ fn read(fields: &mut Fields) -> Result<Stories, DecodeError> {
     facts.reference_time = given.map(|value| ReferenceTime { value, basis: TimeBasis::Envelope });
     let received = received.map(|value| ReferenceTime { value, basis: TimeBasis::Received });
     facts.extra = std::mem::take(&mut fields.0).into_iter().filter(|(_, value)| !value.is_null()).collect();
+    let bytes = serde_json::to_string(&facts.extra).map_or(0, |extra| extra.len())
+        + [&facts.headline, &facts.slugline, &facts.keyword, &facts.category, &facts.copyright, &facts.source]
+            .into_iter()
+            .flatten()
+            .map(String::len)
+            .sum::<usize>();
+    if !may_share(bytes, stories.len()) {
+        return Err(wrong("has facts too large to be copied to each of its stories"));
+    }
     for story in stories.iter_mut().flatten() {
         give(story, &facts, received.as_ref());
     }

@@ -16,7 +16,7 @@
 use serde_json::json;
 
 use super::{
-    DecodeError, Stories,
+    DecodeError, STORIES_MAX, Stories,
     blocks::{Blocks, clean_line},
     html, newsml_g2, ninjs, nitf, times,
     xml::{self, Element},
@@ -44,11 +44,12 @@ pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
         return Err(DecodeError::new("decode.format", "there is no feed").at(root.offset()));
     }
     let name = if is_atom { "atom" } else { "rss" };
-    let stories = items.into_iter().map(|item| {
-        let mut story = Story::blank(if is_atom { Format::Atom } else { Format::Rss });
-        if let Some(feed) = feed {
-            read_feed(feed, root, &mut story);
-        }
+    let mut facts = Story::blank(if is_atom { Format::Atom } else { Format::Rss });
+    if let Some(feed) = feed {
+        read_feed(feed, root, &mut facts);
+    }
+    let stories = items.into_iter().take(STORIES_MAX + 1).map(|item| {
+        let mut story = facts.clone();
         if is_atom {
             read_entry(item, &mut story);
         } else {
@@ -60,6 +61,9 @@ pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
     });
     Ok(stories.collect())
 }
+
+/// What a feed says of all its items is no longer.
+const FEED_FACT_BYTES_MAX: usize = 1_000;
 
 /// The first element of that name that is the feed's own.
 fn own<'t, 'a>(element: Element<'t, 'a>, name: &'static str) -> Option<Element<'t, 'a>> {
@@ -74,6 +78,9 @@ fn read_feed(feed: Element<'_, '_>, root: Element<'_, '_>, story: &mut Story) {
     story.source = line(feed, "title", story);
     story.language = line(feed, "language", story).or_else(|| feed.peek("lang")).or_else(|| root.peek("lang"));
     story.copyright = line(feed, "copyright", story).or_else(|| line(feed, "rights", story));
+    for fact in [&mut story.source, &mut story.language, &mut story.copyright].into_iter().flatten() {
+        fact.truncate(fact.floor_char_boundary(FEED_FACT_BYTES_MAX));
+    }
 }
 
 /// Reads HTML, escaped or not, or text.

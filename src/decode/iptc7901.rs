@@ -26,7 +26,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::{DecodeError, Stories, charset, note_once, times, wire};
+use super::{DecodeError, STORIES_MAX, Stories, charset, note_once, times, wire};
 use crate::{
     story::{Anomaly, DeclaredStatus, Format, Markup, MarkupKind, ReferenceTime, Story, TimeBasis},
     text::{Span, from, until},
@@ -58,7 +58,7 @@ pub(super) fn is_it(input: &[u8]) -> bool {
 
 pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
     let decoded = charset::decode(input)?;
-    let stories = transmissions(&decoded.text).into_iter().map(|span| {
+    let stories = transmissions(&decoded.text).into_iter().take(STORIES_MAX + 1).map(|span| {
         let mut story = Story { encoding: decoded.encoding, ..Story::blank(Format::Iptc7901) };
         wire::note_encoding(&decoded.anomalies, &mut story);
         read(span.of(&decoded.text), &mut story);

@@ -17,10 +17,13 @@
 use serde_json::json;
 
 use super::{
-    DecodeError, Stories, newsml_g2, nitf, note_once, times,
+    DecodeError, STORIES_MAX, Stories, newsml_g2, nitf, note_once, times,
     xml::{self, Element},
 };
 use crate::story::{DeclaredStatus, Format, Story};
+
+/// Components of one item that are stories of their own.
+const COMPONENTS_MAX: usize = 64;
 
 pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
     let decoded = xml::text(input)?;
@@ -28,18 +31,25 @@ pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
     let Some(root) = tree.root() else { return Ok(Vec::new()) };
     let envelope = root.child("NewsEnvelope");
     let mut stories = Stories::new();
-    for item in root.all("NewsItem") {
+    let mut sent = Story::blank(Format::Newsml1);
+    if let Some(envelope) = envelope {
+        read_envelope(envelope, &mut sent);
+    }
+    for item in root.all("NewsItem").take(STORIES_MAX + 1) {
         let mut facts = Story::blank(Format::Newsml1);
         read_identification(item, &mut facts);
         read_management(item, &mut facts);
-        if let Some(envelope) = envelope {
-            read_envelope(envelope, &mut facts);
-        }
+        newsml_g2::take_header(&sent, &mut facts);
         let components = text_components(item);
         if components.is_empty() && facts.status != Some(DeclaredStatus::Kill) {
             let media = item.descendants("MediaType").into_iter().find_map(|media| media.attribute("FormalName"));
             let kind = media.map_or("a NewsItem without text".to_owned(), |media| format!("a NewsItem of {media}"));
             stories.push(Err(newsml_g2::refuse(&kind, &facts.id, item.offset())));
+            continue;
+        }
+        if components.len() > COMPONENTS_MAX {
+            let message = format!("a NewsItem has more than {COMPONENTS_MAX} texts");
+            stories.push(Err(DecodeError::new("decode.too_complex", message).at(item.offset())));
             continue;
         }
         let first = item.child("NewsComponent");
@@ -60,15 +70,15 @@ pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
             .collect();
         let read = if read.is_empty() { vec![facts] } else { read };
         for story in read {
-            let story = tree.finish(story, &decoded, item, "newsml1").map(|mut story| {
-                if let Some(envelope) = envelope {
-                    let left = envelope.leftovers("newsml1.NewsEnvelope", &mut story.anomalies);
-                    story.extra.extend(left);
-                }
-                story
-            });
+            let story = tree.finish(story, &decoded, item, "newsml1");
             stories.push(story);
         }
+    }
+    if let Some(envelope) = envelope {
+        let mut anomalies = Vec::new();
+        let left = envelope.leftovers("newsml1.NewsEnvelope", &mut anomalies);
+        let count = stories.len();
+        newsml_g2::share(&left, &anomalies, count, &mut stories);
     }
     if stories.is_empty() {
         return Err(DecodeError::new("decode.format", "there is no `NewsItem`").at(root.offset()));
@@ -76,14 +86,12 @@ pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
     Ok(stories)
 }
 
-fn read_envelope(envelope: Element<'_, '_>, story: &mut Story) {
+/// What the envelope says of all items; read once.
+fn read_envelope(envelope: Element<'_, '_>, facts: &mut Story) {
     let priority = envelope.child("Priority").and_then(|priority| priority.attribute("FormalName"));
-    story.urgency = story.urgency.or_else(|| urgency(&priority?));
-    if let Some(sent) = envelope.child_line("DateAndTime")
-        && story.reference_time.is_none()
-    {
-        story.reference_time = times::reference(&sent, &mut story.anomalies);
-    }
+    facts.urgency = priority.and_then(|priority| urgency(&priority));
+    let sent = envelope.child_line("DateAndTime");
+    facts.reference_time = sent.and_then(|sent| times::reference(&sent, &mut facts.anomalies));
 }
 
 fn urgency(words: &str) -> Option<u8> {

@@ -17,15 +17,18 @@
 //!
 //! Not read: catalogues, digital signatures, the parts of an item (`partMeta`).
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{
-    DecodeError, Stories,
+    DecodeError, STORIES_MAX, Stories,
     blocks::{Blocks, clean_line},
-    html, nitf, note_once, times,
+    html, may_share, nitf, note_once, times,
     xml::{self, Element},
 };
-use crate::story::{DeclaredStatus, Format, Story};
+use crate::story::{Anomaly, DeclaredStatus, Format, Story};
+
+/// No sender's name is longer.
+const SENDER_BYTES_MAX: usize = 1_000;
 
 const ITEMS: [&str; 6] = ["newsItem", "packageItem", "conceptItem", "knowledgeItem", "planningItem", "catalogItem"];
 
@@ -43,17 +46,38 @@ pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
     if items.is_empty() {
         return Err(DecodeError::new("decode.format", "there is no item of NewsML-G2").at(root.offset()));
     }
-    let stories = items.into_iter().map(|item| {
+    let count = items.len();
+    let mut facts = Story::blank(Format::NewsmlG2);
+    if let Some(header) = header {
+        read_header(header, &mut facts);
+    }
+    let mut stories: Stories = Vec::new();
+    for item in items.into_iter().take(STORIES_MAX + 1) {
         let mut story = Story::blank(Format::NewsmlG2);
-        read(item, header, &mut story)?;
-        let mut story = tree.finish(story, &decoded, item, "newsml-g2")?;
-        if let Some(header) = header {
-            let left = header.leftovers("newsml-g2.header", &mut story.anomalies);
-            story.extra.extend(left);
+        let read = read(item, &facts, &mut story);
+        stories.push(read.and_then(|()| tree.finish(story, &decoded, item, "newsml-g2")));
+    }
+    if let Some(header) = header {
+        let mut anomalies = Vec::new();
+        let left = header.leftovers("newsml-g2.header", &mut anomalies);
+        share(&left, &anomalies, count, &mut stories);
+    }
+    Ok(stories)
+}
+
+/// Gives fields of a header to all stories of the transmission; where that would be too much, to
+/// the first alone.
+pub(super) fn share(left: &Map<String, Value>, anomalies: &[Anomaly], count: usize, stories: &mut Stories) {
+    let bytes = left.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
+    let shared = may_share(bytes, count);
+    for (index, story) in stories.iter_mut().flatten().enumerate() {
+        story.anomalies.extend(anomalies.iter().cloned());
+        if shared || index == 0 {
+            story.extra.extend(left.clone());
+        } else {
+            note_once(&mut story.anomalies, "extra.truncated");
         }
-        Ok(story)
-    });
-    Ok(stories.collect())
+    }
 }
 
 /// Refuses what is no text story.
@@ -63,7 +87,7 @@ pub(super) fn refuse(kind: &str, id: &str, offset: usize) -> DecodeError {
     error
 }
 
-fn read(item: Element<'_, '_>, header: Option<Element<'_, '_>>, story: &mut Story) -> Result<(), DecodeError> {
+fn read(item: Element<'_, '_>, header: &Story, story: &mut Story) -> Result<(), DecodeError> {
     story.id = item.attribute("guid").unwrap_or_default();
     story.lineage_key = item.attribute("guid");
     if item.name() != "newsItem" {
@@ -86,9 +110,7 @@ fn read(item: Element<'_, '_>, header: Option<Element<'_, '_>>, story: &mut Stor
     if let Some(meta) = item.child("contentMeta") {
         read_content_meta(meta, story);
     }
-    if let Some(header) = header {
-        read_header(header, story);
-    }
+    take_header(header, story);
     let class = class.as_deref().map(tail).unwrap_or_default().to_lowercase();
     if matches!(class.as_str(), "picture" | "video" | "audio" | "graphic" | "animation" | "still" | "photo") {
         return Err(refuse(&format!("a newsItem of class {class}"), &story.id, item.offset()));
@@ -208,16 +230,25 @@ fn read_content_meta(meta: Element<'_, '_>, story: &mut Story) {
     }
 }
 
-fn read_header(header: Element<'_, '_>, story: &mut Story) {
-    if let Some(sent) = header.child_line("sent")
-        && story.reference_time.is_none()
-    {
-        story.reference_time = times::reference(&sent, &mut story.anomalies);
-    }
+/// What the header says of all items; read once.
+fn read_header(header: Element<'_, '_>, facts: &mut Story) {
+    let sent = header.child_line("sent");
+    facts.reference_time = sent.and_then(|sent| times::reference(&sent, &mut facts.anomalies));
     let priority = header.child_line("priority").and_then(|priority| priority.parse().ok());
-    story.urgency = story.urgency.or(priority.filter(|priority| (1..=9).contains(priority)));
-    let sender = header.child_line("sender");
-    story.source = story.source.take().or(sender);
+    facts.urgency = priority.filter(|priority| (1..=9).contains(priority));
+    facts.source = header.child_line("sender").filter(|sender| sender.len() <= SENDER_BYTES_MAX);
+}
+
+/// Gives a story what it does not say itself.
+pub(super) fn take_header(facts: &Story, story: &mut Story) {
+    if story.reference_time.is_none() {
+        story.reference_time.clone_from(&facts.reference_time);
+        story.anomalies.extend(facts.anomalies.iter().cloned());
+    }
+    story.urgency = story.urgency.or(facts.urgency);
+    if story.source.is_none() {
+        story.source.clone_from(&facts.source);
+    }
 }
 
 /// Reads the richest content; `None` when there is none to read.

@@ -21,7 +21,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use super::{
-    DecodeError, Stories,
+    DecodeError, STORIES_MAX, Stories,
     blocks::{Blocks, clean_line},
     envelope::byte_offset,
     html,
@@ -80,7 +80,7 @@ pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
         },
         _ => return Err(DecodeError::new("decode.format", "the JSON is no object")),
     };
-    let stories = items.into_iter().map(|item| {
+    let stories = items.into_iter().take(STORIES_MAX + 1).map(|item| {
         let Value::Object(item) = item else {
             return Err(DecodeError::new("decode.format", "an item is no object"));
         };

@@ -18,7 +18,7 @@
 use serde_json::json;
 
 use super::{
-    DecodeError, Stories,
+    DecodeError, STORIES_MAX, Stories,
     blocks::{Blocks, Body, join_space},
     note_once, times,
     xml::{self, Element},
@@ -36,7 +36,7 @@ pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
     if documents.is_empty() {
         return Err(DecodeError::new("decode.format", "there is no `nitf` element").at(root.offset()));
     }
-    let stories = documents.into_iter().map(|document| {
+    let stories = documents.into_iter().take(STORIES_MAX + 1).map(|document| {
         let mut story = Story::blank(Format::Nitf);
         read(document, &mut story);
         tree.finish(story, &decoded, document, "nitf")
