@@ -8,6 +8,7 @@ pub mod dateline;
 pub mod grammar;
 pub mod language;
 pub mod layout;
+pub mod markup;
 pub mod names;
 pub mod notes;
 pub mod quotes;
@@ -127,6 +128,15 @@ impl Desk {
         decode::decode(input, hints).map(|story| self.read(story))
     }
 
+    /// Decodes a transmission that may carry several stories and reads each, in the order sent.
+    ///
+    /// # Errors
+    /// Those of [`decode::decode_all`]: outside for the whole, inside for one story.
+    pub fn read_all(&self, input: &[u8], hints: &Hints) -> Result<Vec<Result<Record, DecodeError>>, DecodeError> {
+        let stories = decode::decode_all(input, hints)?;
+        Ok(stories.into_iter().map(|story| story.map(|story| self.read(story))).collect())
+    }
+
     /// Reads a decoded story.
     pub fn read(&self, story: Story) -> Record {
         let findings = self.find(&story);
@@ -139,10 +149,11 @@ impl Desk {
         let mut anomalies = Vec::new();
         let language = language::run(text, story.language.as_deref());
         let blocks = layout::split(text, &mut anomalies);
-        let dateline = dateline::run(text, &blocks, &mut anomalies);
-        let layout = layout::run(text, &blocks, dateline.as_ref());
+        let dateline = dateline::run(text, &blocks, &mut anomalies).or_else(|| dateline::declared(story));
+        let mut layout = layout::run(text, &blocks, dateline.as_ref());
+        markup::run(&mut layout, &story.markup);
         let bylines = byline::run(text, &layout, dateline.as_ref());
-        let status = status::run(text, &layout, story);
+        let status = status::weigh(status::run(text, &layout, story), story, &mut anomalies);
         if !language.is_read() {
             anomalies.push(Anomaly::story("language.unsupported"));
         }

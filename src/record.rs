@@ -49,6 +49,21 @@ pub struct Record {
     /// Keyword line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyword: Option<String>,
+    /// Which part of a story in parts this is, as transmitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub take: Option<String>,
+    /// Words that the transmission says it holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub word_count_declared: Option<u32>,
+    /// The provider's number of this version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// A summary given outside the text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// A message to editors given outside the text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ednote: Option<String>,
     /// Category as transmitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
@@ -211,9 +226,9 @@ pub struct Byline {
     /// Where the author reports from, where the line gives it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
-    /// Where the name stands.
-    #[serde(flatten)]
-    pub span: SpanText,
+    /// Where the name stands; absent for a byline that the format gives beside the text.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub span: Option<SpanText>,
 }
 
 /// Where, when and by whom the story was filed.

@@ -86,7 +86,7 @@ fn merge(text: &str, authors: &mut Vec<Byline>, found: Vec<Byline>) {
 }
 
 /// The authors of a byline, or `None` when the line is none. `By The Associated Press` is a byline without authors.
-pub(super) fn names(line: &str) -> Option<Vec<Byline>> {
+pub(crate) fn names(line: &str) -> Option<Vec<Byline>> {
     if line.len() > BYLINE_BYTES_MAX {
         return None;
     }

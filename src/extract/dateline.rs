@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::{Block, HEADER_BLOCKS_MAX, opening};
 use crate::{
-    story::Anomaly,
+    story::{Anomaly, Story},
     text::{Span, char_at, char_before, from, slice, until},
 };
 
@@ -112,6 +112,30 @@ pub fn run(text: &str, blocks: &[Block], anomalies: &mut Vec<Anomaly>) -> Option
         anomalies.push(Anomaly::at("date.no_year", date));
     }
     Some(dateline)
+}
+
+/// The dateline that the format names and that stands on the text's first line.
+pub fn declared(story: &Story) -> Option<Dateline> {
+    let line = story.dateline.as_deref()?;
+    let below = story.text.strip_prefix(line)?.strip_prefix('\n')?;
+    let body_start = (story.text.len() - below.len()) as u32;
+    let (head, agency) = match line.split_once('(') {
+        Some((head, rest)) => (head, rest.split_once(')').map(|(agency, _)| agency)),
+        None => (line, None),
+    };
+    // The place ends before the day; `Skarra, 4 mars 2031 (NW)`.
+    let digit = head.find(|c: char| c.is_ascii_digit()).unwrap_or(head.len());
+    let place = if digit < head.len() { until(head, head.find(',').unwrap_or(digit)) } else { head };
+    let place = Span::new(0, place.len()).trim(line);
+    let agency = agency.map(|agency| Span::new(head.len() + 1, head.len() + 1 + agency.len()).trim(line));
+    Some(Dateline {
+        span: Span::new(0, line.len()),
+        place: Some(place).filter(|place| !place.is_empty()),
+        date: None,
+        agency,
+        agency_style: agency.map(|_| AgencyStyle::Parentheses),
+        body_start,
+    })
 }
 
 /// Whether a line opens with a dateline.
@@ -1038,5 +1062,21 @@ Rain fell on the town.
         assert_eq!(told("LONDON, Jan 25 (Reuters) - Rain."), [("date.no_year", Some("Jan 25".to_owned()))]);
         assert_eq!(told("LONDON, Jan 25, 2024 (Reuters) - Rain."), []);
         assert_eq!(told("Hobart, Friday (Southern Press) – Rain."), []);
+    }
+
+    #[test]
+    fn a_declared_dateline_stands_on_the_first_line() {
+        let line = "Skarra, 4 mars 2031 (NW)";
+        let text = format!("{line}\nLe corail repousse.");
+        let story = Story {
+            dateline: Some(line.to_owned()),
+            text: text.clone(),
+            ..Story::blank(crate::story::Format::Newsml1)
+        };
+        let dateline = declared(&story).expect("a dateline");
+        assert_eq!(dateline.place.map(|span| span.of(&text)), Some("Skarra"));
+        assert_eq!(dateline.agency.map(|span| span.of(&text)), Some("NW"));
+        assert_eq!(from(&text, dateline.body_start as usize), "Le corail repousse.");
+        assert_eq!(declared(&Story { text: "Le corail.".to_owned(), ..story }), None);
     }
 }

@@ -22,7 +22,7 @@ use super::{
     notes,
 };
 use crate::{
-    story::Story,
+    story::{Anomaly, DeclaredStatus, Story},
     text::{Span, from, until},
 };
 
@@ -196,6 +196,30 @@ pub fn run(text: &str, layout: &Layout, story: &Story) -> Status {
     status
 }
 
+/// Weighs what the words say against what the format's own fields say: the graver counts, and
+/// where both say something and disagree, that is told. `Usable` says nothing of versions.
+pub fn weigh(found: Status, story: &Story, anomalies: &mut Vec<Anomaly>) -> Status {
+    let declared = match story.status {
+        None | Some(DeclaredStatus::Usable) => return found,
+        Some(DeclaredStatus::Update) => StatusKind::Update,
+        Some(DeclaredStatus::Correction) => StatusKind::Correction,
+        Some(DeclaredStatus::Writethru) => StatusKind::Writethru,
+        Some(DeclaredStatus::Advisory) => StatusKind::Advisory,
+        Some(DeclaredStatus::Withheld) => StatusKind::Withheld,
+        Some(DeclaredStatus::Kill) => StatusKind::Kill,
+    };
+    // An update that replaces the whole story is both.
+    let is_version = |kind| matches!(kind, StatusKind::Update | StatusKind::Writethru);
+    let agree = found.kind == declared || is_version(found.kind) && is_version(declared);
+    if found.kind != StatusKind::Original && !agree {
+        anomalies.push(Anomaly::story("status.disagrees"));
+    }
+    if declared.rank() > found.kind.rank() {
+        return Status { kind: declared, number: found.number, cue: found.cue.filter(|_| agree) };
+    }
+    found
+}
+
 /// The paragraph up to its first two words, for `(Adds quotes, background)`.
 fn first_words(text: &str, span: Span) -> Span {
     let words = span.of(text);
@@ -327,6 +351,21 @@ The story about the tunnel is wrong. Please do not use it.
         ] {
             check(marked, cue);
         }
+    }
+
+    #[test]
+    fn the_graver_of_words_and_fields_counts() {
+        let weighed = |found, declared| {
+            let story = Story { status: Some(declared), ..Story::blank(Format::Nitf) };
+            let mut anomalies = Vec::new();
+            let status = weigh(Status { kind: found, ..Status::default() }, &story, &mut anomalies);
+            (status.kind, anomalies.len())
+        };
+        assert_eq!(weighed(StatusKind::Original, DeclaredStatus::Kill), (StatusKind::Kill, 0));
+        assert_eq!(weighed(StatusKind::Update, DeclaredStatus::Kill), (StatusKind::Kill, 1));
+        assert_eq!(weighed(StatusKind::Correction, DeclaredStatus::Update), (StatusKind::Correction, 1));
+        assert_eq!(weighed(StatusKind::Update, DeclaredStatus::Writethru), (StatusKind::Writethru, 0));
+        assert_eq!(weighed(StatusKind::Update, DeclaredStatus::Usable), (StatusKind::Update, 0));
     }
 
     #[test]

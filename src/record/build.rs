@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 
 use super::{
     Anomaly, Byline, Confidence, Dateline, EditorialNote, Entity, Extractor, Language, Mention, MentionKind, Paragraph,
-    Quote, Raw, Record, ReferenceTime, Repair, SCHEMA_ID, Sentence, SpanText, Status,
+    Quote, Raw, Record, ReferenceTime, Repair, SCHEMA_ID, Sentence, SpanText, Status, StatusKind,
 };
 use crate::{
     extract::{
-        Findings,
+        Findings, byline,
         names::{self, Class},
         quotes,
     },
     story::{self, Story},
     text::{CodePoints, Span},
 };
+
+/// Larger version numbers do not count versions.
+const VERSION_MAX: u32 = 1000;
 
 /// Puts the record together. Pure; the story's text moves into the record.
 pub fn build(story: Story, findings: &Findings) -> Record {
@@ -24,16 +27,17 @@ pub fn build(story: Story, findings: &Findings) -> Record {
     let mut anomalies: Vec<&story::Anomaly> = story.anomalies.iter().chain(&findings.anomalies).collect();
     anomalies.sort_by_key(|anomaly| anomaly.span.map_or((0, 0), |span| (span.start, span.end)));
     let anomalies = anomalies.into_iter().map(|anomaly| put.anomaly(anomaly)).collect();
-    let bylines = findings
-        .bylines
-        .iter()
-        .map(|byline| Byline {
-            name: byline.name.of(put.text).to_owned(),
-            title: byline.title.map(|span| span.of(put.text).to_owned()),
-            place: byline.place.map(|span| span.of(put.text).to_owned()),
-            span: put.span(byline.name),
-        })
-        .collect();
+    let in_text = findings.bylines.iter().map(|byline| Byline {
+        name: byline.name.of(put.text).to_owned(),
+        title: byline.title.map(|span| span.of(put.text).to_owned()),
+        place: byline.place.map(|span| span.of(put.text).to_owned()),
+        span: Some(put.span(byline.name)),
+    });
+    let in_text: Vec<Byline> = in_text.collect();
+    // A byline that the format gives beside the text has no place in it.
+    let mut bylines = story.byline.as_deref().map(declared_bylines).unwrap_or_default();
+    bylines.retain(|byline| in_text.iter().all(|known| !known.name.eq_ignore_ascii_case(&byline.name)));
+    bylines.extend(in_text);
     let dateline = findings.dateline.as_ref().map(|dateline| Dateline {
         span: put.span(dateline.span),
         place: dateline.place.map(|span| put.span(span)),
@@ -44,7 +48,10 @@ pub fn build(story: Story, findings: &Findings) -> Record {
     });
     let status = Status {
         kind: findings.status.kind,
-        number: findings.status.number.or(story.version),
+        number: findings.status.number.or(story.version.filter(|version| {
+            // Some providers count all of their items, not the versions of one.
+            findings.status.kind != StatusKind::Original && *version < VERSION_MAX
+        })),
         embargo: story.embargo,
         cue: findings.status.cue.map(|span| put.span(span)),
     };
@@ -93,6 +100,11 @@ pub fn build(story: Story, findings: &Findings) -> Record {
         headline,
         slugline,
         keyword: story.keyword,
+        take: story.take,
+        word_count_declared: story.word_count_declared,
+        version: story.version,
+        summary: story.summary,
+        ednote: story.ednote,
         category: story.category,
         urgency: story.urgency,
         source: story.source,
@@ -113,6 +125,27 @@ pub fn build(story: Story, findings: &Findings) -> Record {
         anomalies,
         extra: story.extra,
         text: story.text,
+    }
+}
+
+/// The authors in a line that came without the text.
+fn declared_bylines(line: &str) -> Vec<Byline> {
+    let first = line.split(' ').next().unwrap_or_default();
+    let is_by = ["by", "par", "von", "por", "di", "door", "av"].iter().any(|by| first.eq_ignore_ascii_case(by));
+    let names = if is_by { line.trim_start_matches(first) } else { line };
+    let with_by = format!("By {}", names.trim_start());
+    let owned = |span: Span| span.of(&with_by).to_owned();
+    match byline::names(&with_by) {
+        Some(names) => names
+            .into_iter()
+            .map(|byline| Byline {
+                name: owned(byline.name),
+                title: byline.title.map(owned),
+                place: byline.place.map(owned),
+                span: None,
+            })
+            .collect(),
+        None => vec![Byline { name: with_by.chars().skip(3).collect(), title: None, place: None, span: None }],
     }
 }
 

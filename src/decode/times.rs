@@ -1,0 +1,182 @@
+//! The ways in which wires write a date → RFC 3339.
+//!
+//! Read: ISO 8601 in its long and short forms (`2031-03-04T05:06:07+01:00`, `20310304T050607Z`,
+//! `20310304`), the dates of e-mail (RFC 5322), and the day and hour of wire trailers
+//! (`03-04-31 0506GMT`, `040506 GMT Mar 31`). The offset is kept as it was sent. A time without
+//! a zone is read as UTC, and told; years of two digits are those of the years 1970 to 2069.
+
+use jiff::{
+    Timestamp, Zoned,
+    civil::{Date, DateTime},
+    fmt::{rfc2822, temporal},
+    tz::Offset,
+};
+
+use crate::story::{Anomaly, ReferenceTime, TimeBasis};
+
+/// A time that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Time {
+    /// RFC 3339 with the offset that was sent.
+    pub(super) value: String,
+    /// Whether the sender gave no zone, so that UTC was taken.
+    pub(super) zone_assumed: bool,
+}
+
+const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+static ISO: temporal::DateTimeParser = temporal::DateTimeParser::new();
+static MAIL: rfc2822::DateTimeParser = rfc2822::DateTimeParser::new().relaxed_weekday(true);
+/// No date is longer.
+const TIME_BYTES_MAX: usize = 64;
+
+/// Reads ISO 8601 or an e-mail date.
+pub(super) fn read(words: &str) -> Option<Time> {
+    let words = words.trim();
+    if words.is_empty() || words.len() > TIME_BYTES_MAX {
+        return None;
+    }
+    // "2031-03-04 05:06:07+01:00" and "2031-03-04T05:06:07 +01:00" are ISO but for the space.
+    let spaceless: String = match words.as_bytes().first() {
+        Some(byte) if byte.is_ascii_digit() => {
+            let (date, time) = words.split_once(' ').unwrap_or((words, ""));
+            let glue = if time.starts_with(|c: char| c.is_ascii_digit()) { "T" } else { "" };
+            format!("{date}{glue}{}", time.replace(' ', ""))
+        }
+        _ => words.to_owned(),
+    };
+    if let Ok(pieces) = ISO.parse_pieces(&spaceless) {
+        let offset = pieces.offset().map(|offset| match offset {
+            temporal::PiecesOffset::Numeric(numeric) => numeric.offset(),
+            _ => Offset::UTC,
+        });
+        let local = DateTime::from_parts(pieces.date(), pieces.time().unwrap_or_default());
+        return time(local, offset);
+    }
+    MAIL.parse_zoned(words).ok().and_then(|zoned: Zoned| time(zoned.datetime(), Some(zoned.offset())))
+}
+
+fn time(local: DateTime, offset: Option<Offset>) -> Option<Time> {
+    let zone = offset.unwrap_or(Offset::UTC);
+    // Out of jiff's range is no time.
+    let _: Timestamp = zone.to_timestamp(local).ok()?;
+    let local = local.round(jiff::Unit::Second).ok()?;
+    let seconds = zone.seconds();
+    let value = if seconds == 0 {
+        format!("{local}Z")
+    } else {
+        let sign = if seconds < 0 { '-' } else { '+' };
+        format!("{local}{sign}{:02}:{:02}", seconds.abs() / 3600, seconds.abs() / 60 % 60)
+    };
+    // RFC 3339 readers refuse offsets of a day and more.
+    value.parse::<Timestamp>().ok().map(|_| Time { value, zone_assumed: offset.is_none() })
+}
+
+/// `03-04-31 0506GMT`: month, day, year, hour and minute (ANPA 1312 trailers).
+pub(super) fn read_anpa_trailer(words: &str) -> Option<Time> {
+    let (date, clock) = words.trim().split_once(' ')?;
+    let mut numbers = date.split('-').map(|part| part.parse::<i16>().ok());
+    let (month, day, year) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    at(year, month, day, clock.trim())
+}
+
+/// `040506 GMT Mar 31`: day, hour and minute, month, year (IPTC 7901 trailers).
+pub(super) fn read_7901_trailer(words: &str) -> Option<Time> {
+    let mut parts = words.split_whitespace();
+    let digits = parts.next().filter(|part| part.len() == 6 && part.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let zone = parts.next()?;
+    let month = parts.next()?.get(..3)?.to_ascii_lowercase();
+    let (month, _) = (1_i16..).zip(MONTHS).find(|(_, name)| *name == month)?;
+    let year = parts.next()?.trim_start_matches('\'').parse().ok()?;
+    at(year, month, digits.get(..2)?.parse().ok()?, &format!("{}{zone}", digits.get(2..)?))
+}
+
+fn at(year: i16, month: i16, day: i16, clock: &str) -> Option<Time> {
+    let year = match year {
+        0..70 => 2000 + year,
+        70..100 => 1900 + year,
+        year => year,
+    };
+    let hour: i8 = clock.get(..2)?.parse().ok()?;
+    let minute: i8 = clock.get(2..4)?.parse().ok()?;
+    let date = Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
+    let zone = clock.get(4..)?.trim();
+    let hours = match zone {
+        "GMT" | "UTC" | "Z" | "UT" => Some(0),
+        "BST" | "CET" | "MEZ" => Some(1),
+        "CEST" | "MESZ" | "EET" => Some(2),
+        "EDT" => Some(-4),
+        "EST" => Some(-5),
+        _ => None,
+    };
+    let clock = jiff::civil::Time::new(hour, minute, 0, 0).ok()?;
+    time(DateTime::from_parts(date, clock), hours.and_then(|hours| Offset::from_hours(hours).ok()))
+}
+
+/// The transmission's own time as a reference time.
+pub(super) fn reference(words: &str, anomalies: &mut Vec<Anomaly>) -> Option<ReferenceTime> {
+    take(words, "date.unreadable", anomalies).map(|value| ReferenceTime { value, basis: TimeBasis::Transmission })
+}
+
+/// A time that a field of a format gives: what cannot be read is told under `unreadable`.
+pub(super) fn take(words: &str, unreadable: &'static str, anomalies: &mut Vec<Anomaly>) -> Option<String> {
+    if words.trim().is_empty() {
+        return None;
+    }
+    let read = read(words);
+    match &read {
+        None => anomalies.push(Anomaly::story(unreadable)),
+        Some(time) if time.zone_assumed => note_zone(anomalies),
+        Some(_) => {}
+    }
+    read.map(|time| time.value)
+}
+
+/// Tells, once, that a time came without a zone.
+pub(super) fn note_zone(anomalies: &mut Vec<Anomaly>) {
+    if anomalies.iter().all(|anomaly| anomaly.code != "date.no_zone") {
+        anomalies.push(Anomaly::story("date.no_zone"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(words: &str) -> Option<(String, bool)> {
+        read(words).map(|time| (time.value, time.zone_assumed))
+    }
+
+    #[test]
+    fn dates_as_wires_write_them() {
+        for (words, expected, assumed) in [
+            ("2031-03-04T05:06:07+01:00", "2031-03-04T05:06:07+01:00", false),
+            ("2031-03-04T05:06:07.250Z", "2031-03-04T05:06:07Z", false),
+            ("2031-03-04 05:06:07 +01:00", "2031-03-04T05:06:07+01:00", false),
+            ("20310304T050607Z", "2031-03-04T05:06:07Z", false),
+            ("20310304T050607+0530", "2031-03-04T05:06:07+05:30", false),
+            ("20310304T050607", "2031-03-04T05:06:07Z", true),
+            ("20310304", "2031-03-04T00:00:00Z", true),
+            ("2031-03-04", "2031-03-04T00:00:00Z", true),
+            ("Tue, 04 Mar 2031 05:06:07 GMT", "2031-03-04T05:06:07Z", false),
+            ("Wed, 4 Mar 2031 05:06:07 -0500", "2031-03-04T05:06:07-05:00", false),
+        ] {
+            assert_eq!(value(words), Some((expected.to_owned(), assumed)), "in {words:?}");
+        }
+        for words in ["", "yesterday", "2031-13-04", "4/4/2031", "99999999999999999999", "é"] {
+            assert_eq!(value(words), None, "in {words:?}");
+        }
+    }
+
+    #[test]
+    fn trailers() {
+        let anpa = |words| read_anpa_trailer(words).map(|time| time.value);
+        assert_eq!(anpa("03-04-31 0506GMT").as_deref(), Some("2031-03-04T05:06:00Z"));
+        assert_eq!(anpa("03-04-31 0506EST").as_deref(), Some("2031-03-04T05:06:00-05:00"));
+        assert_eq!(anpa("03-04-99 0506GMT").as_deref(), Some("1999-03-04T05:06:00Z"));
+        assert_eq!(anpa("13-44-31 9906GMT"), None);
+        let day = |words| read_7901_trailer(words).map(|time| time.value);
+        assert_eq!(day("040506 GMT Mar 31").as_deref(), Some("2031-03-04T05:06:00Z"));
+        assert_eq!(day("040506 GMT MAR 2031").as_deref(), Some("2031-03-04T05:06:00Z"));
+        assert_eq!(day("04050 GMT Mar 31"), None);
+    }
+}
