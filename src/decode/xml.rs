@@ -10,7 +10,7 @@
 //! [`DEPTH_MAX`] deep and no deeper, and a document has [`NODES_MAX`] of them.
 //!
 //! Names are compared without their prefixes: what feeds bind their prefixes to is not trusted.
-//! What nobody asked for is given by [`Tree::leftovers`], so that no field is lost.
+//! What nobody asked for is given by `leftovers`, so that no field is lost.
 
 use std::{borrow::Cow, cell::RefCell, collections::BTreeSet};
 

@@ -5,10 +5,10 @@
 //!  ^^^^^^^^^^^^^^^^ content             ^^^^^^^^^^^^^^^^^^^^^^^ content, the same quotation
 //! ```
 //!
-//! Marks are read in three steps. [`marks`] finds every quotation mark and tells apostrophes,
-//! inches and minutes apart. [`pair`] matches them within a paragraph, innermost first, and mends
+//! Marks are read in three steps. `marks` finds every quotation mark and tells apostrophes,
+//! inches and minutes apart. `pair` matches them within a paragraph, innermost first, and mends
 //! a mark that was lost on either side: the repair stays inside its paragraph and is told as
-//! `quote.unmatched_close` or `quote.unmatched_open`. [`group`] keeps what is speech and puts the
+//! `quote.unmatched_close` or `quote.unmatched_open`. `group` keeps what is speech and puts the
 //! pieces of one utterance together: around a cue ("…," he said, "…"), over an attribution
 //! ("…," he said. "…"), and over paragraphs that each open with a mark while only the last closes.
 //!

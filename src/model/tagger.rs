@@ -5,7 +5,7 @@ macro_rules! named {
     ($(#[$doc:meta])* $type:ident { $($(#[$inner:meta])* $variant:ident = $name:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $type { $($(#[$inner])* #[doc = concat!("`", $name, "`")] $variant,)+ }
+        pub enum $type { $($(#[$inner])* #[doc = concat!("The tag <code>", $name, "</code>.")] $variant,)+ }
 
         impl $type {
             /// All of them.
