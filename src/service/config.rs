@@ -63,7 +63,7 @@ pub struct Nats {
     pub credentials_file: Option<PathBuf>,
     /// Longest wait for one connection attempt.
     pub connect_timeout_ms: u64,
-    /// How often the connection is tested; a half-open one is noticed after about two of these.
+    /// How often the connection is tested; a half-open one is noticed after about three of these.
     pub ping_interval_ms: u64,
     /// Longest wait for an answer of the broker's API.
     pub request_timeout_ms: u64,
