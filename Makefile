@@ -16,14 +16,14 @@ demo:
 # Every test, against a real nats-server.
 test:
 	@NATS_SERVER="$$(scripts/nats-server.sh)" && export NATS_SERVER && \
-	INSTA_UPDATE=no $(CARGO) test --locked --no-fail-fast
+	INSTA_UPDATE=no $(CARGO) test --locked --workspace --no-fail-fast
 
 # What CI asks for before the tests.
 check:
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
-	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets --no-default-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
 	@if $(CARGO) tree --locked --no-default-features -e normal --prefix none | grep -E '^(tokio|async-nats) '; \
 	then echo "the desk alone must pull neither tokio nor async-nats" >&2; exit 1; fi
 

@@ -70,7 +70,8 @@ pub fn read(text: &str) -> Vec<Sentence> {
 fn word<'a>(mut columns: impl Iterator<Item = &'a str>) -> Word {
     // A form or lemma may itself be an underscore; elsewhere it stands for nothing.
     let form = columns.next().unwrap_or("_").to_owned();
-    let mut next = || match columns.next() {
+    // A carriage return before the line feed that follows the last column would be read as a line end.
+    let mut next = || match columns.next().map(|value| value.trim_end_matches('\r')) {
         None | Some("_") => String::new(),
         Some(value) => value.to_owned(),
     };
@@ -150,6 +151,12 @@ mod tests {
         assert_eq!(sentences[0].words[1].lemma, "will");
         assert_eq!(sentences[0].words[1].head, Some(0));
         assert_eq!(write(&sentences), SAMPLE);
+    }
+
+    #[test]
+    fn a_carriage_return_in_the_last_column_does_not_come_and_go() {
+        let once = write(&read("1\t\t\t\t\t\t\t\t\t\r\t"));
+        assert_eq!(write(&read(&once)), once);
     }
 
     proptest! {

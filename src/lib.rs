@@ -20,10 +20,11 @@
 pub mod conllu;
 pub mod decode;
 pub mod extract;
-pub mod model;
 pub mod record;
 pub mod story;
 pub mod text;
+
+pub use copydesk_model as model;
 
 #[cfg(feature = "service")]
 pub mod cli;

@@ -119,7 +119,7 @@ impl Writer {
 
     /// A string, cut at the last whole character within 65,535 bytes.
     pub fn text(&mut self, value: &str) {
-        let value = crate::text::until(value, value.floor_char_boundary(usize::from(u16::MAX)));
+        let value = value.get(..value.floor_char_boundary(usize::from(u16::MAX))).unwrap_or_default();
         self.u16(value.len() as u16);
         self.bytes.extend_from_slice(value.as_bytes());
     }
