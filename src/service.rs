@@ -15,6 +15,7 @@ pub mod ingress;
 pub mod metrics;
 pub mod names;
 pub mod pool;
+pub mod state;
 pub mod topology;
 
 use std::{

@@ -99,6 +99,8 @@ pub struct Streams {
     pub output: OutputStream,
     /// Where stories go that cannot be read.
     pub dead: DeadStream,
+    /// What workers must know of each other.
+    pub state: StateBucket,
 }
 
 impl Default for Streams {
@@ -109,6 +111,7 @@ impl Default for Streams {
             input: InputStream::default(),
             output: OutputStream::default(),
             dead: DeadStream::default(),
+            state: StateBucket::default(),
         }
     }
 }
@@ -177,6 +180,20 @@ impl Default for DeadStream {
             subjects: vec!["wire.dead.>".to_owned()],
             subject: "wire.dead.{reason}".to_owned(),
         }
+    }
+}
+
+/// What workers must know of each other: a key-value bucket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct StateBucket {
+    /// Name of the bucket.
+    pub bucket: String,
+}
+
+impl Default for StateBucket {
+    fn default() -> Self {
+        Self { bucket: "copydesk".to_owned() }
     }
 }
 
@@ -375,6 +392,11 @@ impl Config {
         for (name, key) in names.iter().zip(["input", "output", "dead"]) {
             must(is_name(name), &format!("streams.{key}.name"), "is no stream name (letters, digits, `-`, `_`)");
         }
+        must(
+            is_name(&self.streams.state.bucket),
+            "streams.state.bucket",
+            "is no bucket name (letters, digits, `-`, `_`)",
+        );
         must(
             names[0] != names[1] && names[1] != names[2] && names[0] != names[2],
             "streams",
@@ -605,6 +627,7 @@ mod tests {
             (broken(&|c| c.streams.replicas = 2), "streams.replicas"),
             (broken(&|c| c.streams.dead.name = "WIRE_RAW".into()), "streams"),
             (broken(&|c| c.streams.input.name = "a.b".into()), "streams.input.name"),
+            (broken(&|c| c.streams.state.bucket = "a.b".into()), "streams.state.bucket"),
             (broken(&|c| c.streams.output.subject = "wire.{colour}".into()), "streams.output.subject"),
             (broken(&|c| c.streams.dead.subject = "wire..x".into()), "streams.dead.subject"),
             (broken(&|c| c.delivery.ack_wait_ms = 10), "delivery.ack_wait_ms"),
