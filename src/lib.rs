@@ -20,6 +20,7 @@
 pub mod conllu;
 pub mod decode;
 pub mod extract;
+pub mod gazetteer;
 pub mod record;
 pub mod story;
 pub mod text;
