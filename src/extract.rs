@@ -5,6 +5,7 @@
 
 pub mod byline;
 pub mod dateline;
+pub mod entities;
 pub mod grammar;
 pub mod language;
 pub mod layout;
@@ -52,6 +53,8 @@ pub struct Findings {
     pub grammar: grammar::Grammar,
     /// Names, in text order.
     pub names: Vec<names::Mention>,
+    /// Who and what the story speaks of.
+    pub entities: entities::Entities,
     /// The models that were used: name → version.
     pub models: BTreeMap<&'static str, String>,
     /// Quotations, in text order.
@@ -169,6 +172,15 @@ impl Desk {
             None => Vec::new(),
         };
         let notes = notes::run(text, &layout, &mut anomalies);
+        let entities = entities::run(&entities::Read {
+            text,
+            layout: &layout,
+            dateline: dateline.as_ref(),
+            tokens: &tokens,
+            sentences: &sentences,
+            grammar: &grammar,
+            names: &names,
+        });
         let quotes = if is_read { quotes::run(text, &layout, &notes, &mut anomalies) } else { Vec::new() };
         Findings {
             layout,
@@ -180,6 +192,7 @@ impl Desk {
             sentences,
             grammar,
             names,
+            entities,
             models: self.models(),
             quotes,
             notes,

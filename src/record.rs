@@ -7,13 +7,17 @@
 //! in text order; what is absent is left out, never `null`.
 
 mod build;
+pub mod entities;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::build::build;
+pub use self::{
+    build::build,
+    entities::{Entity, Group, Mention, MentionKind, Organisation, Person, Place},
+};
 pub use crate::{
     extract::{dateline::AgencyStyle, layout::ParagraphKind, notes::NoteKind, quotes::QuoteType, status::StatusKind},
     story::{Format, TimeBasis},
@@ -93,16 +97,16 @@ pub struct Record {
     pub sentences: Vec<Sentence>,
     /// Human beings, by first mention.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub people: Vec<Entity>,
+    pub people: Vec<Person>,
     /// Bodies: state organs, companies, parties, clubs, agencies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub organisations: Vec<Entity>,
+    pub organisations: Vec<Organisation>,
     /// Places.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub places: Vec<Entity>,
+    pub places: Vec<Place>,
     /// Nationalities, ethnic, religious and political groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<Entity>,
+    pub groups: Vec<Group>,
     /// Wars, storms, matches, festivals.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub named_events: Vec<Entity>,
@@ -291,37 +295,6 @@ pub struct Sentence {
     pub end: u32,
     /// Index into `paragraphs`.
     pub paragraph: u32,
-}
-
-/// Somebody or something that the story names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Entity {
-    /// `p1`, `o1`, `l1`, `g1`, `n1`, `w1`, …
-    pub id: String,
-    /// The name.
-    pub name: String,
-    /// How sure the desk is of its best mention.
-    pub confidence: Confidence,
-    /// Where the story speaks of it, in text order.
-    pub mentions: Vec<Mention>,
-}
-
-/// One place where a story speaks of an entity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Mention {
-    /// Where.
-    #[serde(flatten)]
-    pub span: SpanText,
-    /// How.
-    pub kind: MentionKind,
-}
-
-/// How a story speaks of an entity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MentionKind {
-    /// By its name.
-    Name,
 }
 
 /// A quotation.

@@ -12,7 +12,7 @@ use std::fmt::Write;
 use copydesk::{
     decode::Hints,
     extract::Desk,
-    record::{Record, SpanText},
+    record::{Mention, MentionKind, Record, SpanText},
 };
 
 #[test]
@@ -79,6 +79,7 @@ fn page(record: &Record) -> String {
         }
     }
     page.push('\n');
+    entities(&mut page, record);
     for quote in &record.quotes {
         let inside = quote.parent.as_ref().map_or(String::new(), |parent| format!(" inside {parent}"));
         let confidence = quote.confidence.and_then(|c| serde_json::to_string(&c).ok()).unwrap_or_default();
@@ -104,4 +105,49 @@ fn page(record: &Record) -> String {
         let _ = writeln!(page, "{}{place}{repair}", anomaly.code);
     }
     page
+}
+
+/// Who and what the story speaks of: one line each, then its roles.
+fn entities(page: &mut String, record: &Record) {
+    let mut line = |id: &str, name: &str, facts: &[Option<String>], mentions: &[Mention]| {
+        let facts: Vec<&str> = facts.iter().flatten().map(String::as_str).collect();
+        let facts = if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(", ")) };
+        let said: Vec<String> = mentions
+            .iter()
+            .map(|mention| {
+                let stands_for = mention.stands_for.as_ref().map_or(String::new(), |id| format!(" for {id}"));
+                let kind = match mention.kind {
+                    MentionKind::Name => String::new(),
+                    kind => format!(" [{kind:?}{stands_for}]").to_lowercase(),
+                };
+                format!("{}{kind}", mention.span.text.replace('\n', "⏎"))
+            })
+            .collect();
+        let _ = writeln!(page, "{id} {name}{facts}: {}", said.join(" | "));
+    };
+    for person in &record.people {
+        let roles = person.roles.iter().map(|role| {
+            let of = role.of.as_ref().map_or(String::new(), |of| format!(" of {of}"));
+            Some(format!("{:?} {}{of}", role.time, role.title).replace('\n', "⏎"))
+        });
+        let facts = [
+            person.nationality.as_ref().map(|nationality| nationality.iso2.clone()),
+            person.gender.as_ref().map(|gender| format!("{:?}", gender.value).to_lowercase()),
+            person.age.map(|age| age.to_string()),
+            person.party.as_ref().map(|party| party.text.clone()),
+            person.home.as_ref().map(|home| format!("of {}", home.text)),
+        ];
+        let facts: Vec<Option<String>> = roles.chain(facts).collect();
+        line(&person.id, &person.name, &facts, &person.mentions);
+    }
+    for body in &record.organisations {
+        line(&body.id, &body.name, &[body.kind.clone(), body.acronym.clone(), body.country.clone()], &body.mentions);
+    }
+    record.places.iter().for_each(|place| line(&place.id, &place.name, &[], &place.mentions));
+    record
+        .groups
+        .iter()
+        .for_each(|group| line(&group.id, &group.name, std::slice::from_ref(&group.kind), &group.mentions));
+    let named = record.named_events.iter().chain(&record.works);
+    named.for_each(|entity| line(&entity.id, &entity.name, &[], &entity.mentions));
 }

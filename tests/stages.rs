@@ -68,6 +68,16 @@ stages! {
     quotes: |findings, _story| {
         findings.quotes.iter().flat_map(|q| q.content.iter().chain(&q.not_said)).copied().collect()
     };
+    entities: |findings, _story| {
+        let entities = findings.entities.list.iter();
+        entities
+            .flat_map(|entity| {
+                let roles = entity.roles.iter().flat_map(|role| [role.title, role.span]);
+                let facts = entity.party.into_iter().chain(entity.home);
+                entity.mentions.iter().map(|mention| mention.span).chain(roles).chain(facts)
+            })
+            .collect()
+    };
     anomalies: |findings, _story| {
         let repairs = findings.anomalies.iter().filter_map(|a| a.repair.as_ref());
         let repairs = repairs.map(|repair| Span { start: repair.at, end: repair.at });

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Effects};
 
-use crate::record::{ParagraphKind, Record, SpanText};
+use crate::record::{Mention, ParagraphKind, Record, SpanText};
 
 /// How it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,19 +218,14 @@ fn marks(record: &Record) -> Vec<Mark> {
     for quote in &record.quotes {
         marks.extend(quote.content.iter().map(|content| mark(content, &quote.id, QUOTE)));
     }
-    let entities = [
-        (&record.people, PERSON),
-        (&record.organisations, ORGANISATION),
-        (&record.places, PLACE),
-        (&record.groups, GROUP),
-        (&record.named_events, GROUP),
-        (&record.works, GROUP),
-    ];
-    for (entities, style) in entities {
-        for entity in entities {
-            marks.extend(entity.mentions.iter().map(|mention| mark(&mention.span, &entity.id, style)));
-        }
-    }
+    let mut add = |id: &str, mentions: &[Mention], style| {
+        marks.extend(mentions.iter().map(|mention| mark(&mention.span, id, style)));
+    };
+    record.people.iter().for_each(|entity| add(&entity.id, &entity.mentions, PERSON));
+    record.organisations.iter().for_each(|entity| add(&entity.id, &entity.mentions, ORGANISATION));
+    record.places.iter().for_each(|entity| add(&entity.id, &entity.mentions, PLACE));
+    record.groups.iter().for_each(|entity| add(&entity.id, &entity.mentions, GROUP));
+    record.named_events.iter().chain(&record.works).for_each(|entity| add(&entity.id, &entity.mentions, GROUP));
     marks.extend(record.editorial_notes.iter().map(|note| mark(&note.span, &note.id, NOTE)));
     marks.sort_by_key(|mark| (mark.start, std::cmp::Reverse(mark.end)));
     marks

@@ -1,17 +1,13 @@
 //! From a story and its findings to the record: the one place where bytes become code points.
 
-use std::collections::BTreeMap;
+mod entities;
 
 use super::{
-    Anomaly, Byline, Confidence, Dateline, EditorialNote, Entity, Extractor, Language, Mention, MentionKind, Paragraph,
-    Quote, Raw, Record, ReferenceTime, Repair, SCHEMA_ID, Sentence, SpanText, Status, StatusKind,
+    Anomaly, Byline, Confidence, Dateline, EditorialNote, Extractor, Language, Paragraph, Quote, Raw, Record,
+    ReferenceTime, Repair, SCHEMA_ID, Sentence, SpanText, Status, StatusKind,
 };
 use crate::{
-    extract::{
-        Findings, byline,
-        names::{self, Class},
-        quotes,
-    },
+    extract::{Findings, byline, quotes},
     story::{self, Story},
     text::{CodePoints, Span},
 };
@@ -76,10 +72,9 @@ pub fn build(story: Story, findings: &Findings) -> Record {
         })
         .collect();
     let slugline = story.slugline.or_else(|| findings.layout.slugline.map(|span| span.of(put.text).to_owned()));
-    let entities = |class: Class, letter: char| put.entities(&findings.names, class, letter);
-    let (people, organisations) = (entities(Class::Person, 'p'), entities(Class::Organisation, 'o'));
-    let (places, groups) = (entities(Class::Place, 'l'), entities(Class::Group, 'g'));
-    let (named_events, works) = (entities(Class::Event, 'n'), entities(Class::Work, 'w'));
+    let ids = entities::ids(&findings.entities);
+    let entities::Lists { people, organisations, places, groups, named_events, works } =
+        put.entities(&findings.entities, &ids);
     let models = findings.models.iter().map(|(name, version)| ((*name).to_owned(), version.clone())).collect();
     let headline = story.headline.or_else(|| findings.layout.headline.map(|span| span.of(put.text).to_owned()));
     Record {
@@ -162,25 +157,6 @@ impl Put<'_> {
             end: self.points.at(span.end()),
             text: span.of(self.text).to_owned(),
         }
-    }
-
-    /// One entity for each distinct name of a class, by first mention.
-    fn entities(&self, names: &[names::Mention], class: Class, letter: char) -> Vec<Entity> {
-        let mut entities: Vec<Entity> = Vec::new();
-        let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
-        for name in names.iter().filter(|name| name.class == class) {
-            let written = name.span.of(self.text);
-            let index = *by_name.entry(written).or_insert(entities.len());
-            let confidence = Confidence::from_percent(name.confidence_percent);
-            if index == entities.len() {
-                let id = format!("{letter}{}", index + 1);
-                entities.push(Entity { id, name: written.to_owned(), confidence, mentions: Vec::new() });
-            }
-            let entity = &mut entities[index];
-            entity.confidence = entity.confidence.max(confidence);
-            entity.mentions.push(Mention { span: self.span(name.span), kind: MentionKind::Name });
-        }
-        entities
     }
 
     fn quotes(&self, quotes: &[quotes::Quote]) -> Vec<Quote> {

@@ -1,0 +1,312 @@
+//! Names and grammar → entities: who and what a story speaks of, one entry each, however it is called.
+//!
+//! ```text
+//! Norland's Foreign Minister Ilse Brandt met the envoy. Brandt said she would go.
+//!                            ^^^^^^^^^^^                ^^^^^^      ^^^ person 1: name, name, pronoun
+//! ^^^^^^^ place 1
+//! ```
+//!
+//! Does not look a place up on the map, does not say who speaks in a quotation, and does not guess: a pronoun
+//! or a "the minister" that could be two people belongs to none.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    dateline::Dateline,
+    grammar::Grammar,
+    layout::Layout,
+    names::{self, Class},
+    sentences::Sentence,
+    tokens::Token,
+};
+use crate::text::Span;
+
+/// What the stage reads: the findings of the stages before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Read<'a> {
+    /// The story's text.
+    pub text: &'a str,
+    /// Paragraphs.
+    pub layout: &'a Layout,
+    /// Where the story was filed.
+    pub dateline: Option<&'a Dateline>,
+    /// Tokens.
+    pub tokens: &'a [Token],
+    /// Sentences.
+    pub sentences: &'a [Sentence],
+    /// Parts of speech and trees.
+    pub grammar: &'a Grammar,
+    /// Names, in text order.
+    pub names: &'a [names::Mention],
+}
+
+/// How a story speaks of an entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MentionKind {
+    /// By its name.
+    Name,
+    /// By its initials.
+    Acronym,
+    /// By the word for its people or what is theirs: "Iraqi".
+    Demonym,
+    /// By a place that stands for who acts there: "Baghdad intended".
+    Metonym,
+    /// By a description: "the ambassador".
+    Nominal,
+    /// By a pronoun.
+    Pronoun,
+}
+
+/// One place where the story speaks of an entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mention {
+    /// Where.
+    pub span: Span,
+    /// First token and one past the last.
+    pub tokens: Range<u32>,
+    /// How.
+    pub kind: MentionKind,
+    /// The entity that a metonym stands for: an index into [`Entities::list`].
+    pub stands_for: Option<usize>,
+    /// How sure, in hundredths.
+    pub confidence_percent: u8,
+}
+
+/// Whom a role is a role of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A country, by its alpha-2 code.
+    Country(&'static str),
+    /// An entity, an index into [`Entities::list`].
+    Entity(usize),
+}
+
+/// When somebody holds a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RoleTime {
+    /// Now, as the story tells it.
+    Current,
+    /// Before; also until death, where the story tells of the death.
+    Former,
+    /// For the time being.
+    Acting,
+    /// Not yet.
+    Designate,
+    /// Until a death that lies back.
+    Late,
+}
+
+/// What a value that the story does not say outright rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// The story says so of the person: "the Norlander Ilse Brandt".
+    Stated,
+    /// A role that belongs to a country.
+    Role,
+    /// The story as a whole.
+    Inferred,
+    /// A pronoun.
+    Pronoun,
+    /// An honorific.
+    Honorific,
+}
+
+/// A role that somebody has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// The title alone: "Foreign Minister".
+    pub title: Span,
+    /// The title and whose it is: "Norland's Foreign Minister".
+    pub span: Span,
+    /// Whose role it is.
+    pub of: Option<Owner>,
+    /// What `of` rests on, where the words beside the title do not say it.
+    pub of_basis: Option<Basis>,
+    /// When.
+    pub time: RoleTime,
+}
+
+/// Male or female, as the story speaks of somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Gender {
+    /// "he", "Mr".
+    Male,
+    /// "she", "Mrs".
+    Female,
+}
+
+/// Somebody or something that the story speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entity {
+    /// What it is.
+    pub class: Class,
+    /// The fullest name that the story has for it.
+    pub name: String,
+    /// How sure the desk is of its best mention, in hundredths.
+    pub confidence_percent: u8,
+    /// Where the story speaks of it, in text order.
+    pub mentions: Vec<Mention>,
+    /// First names of a person.
+    pub given: Option<String>,
+    /// Family name of a person.
+    pub family: Option<String>,
+    /// Roles of a person.
+    pub roles: Vec<Role>,
+    /// Nationality of a person, an alpha-2 code, and what it rests on.
+    pub nationality: Option<(&'static str, Basis)>,
+    /// Gender of a person, and what it rests on.
+    pub gender: Option<(Gender, Basis)>,
+    /// Age of a person in years.
+    pub age: Option<u8>,
+    /// Party of a person, as written.
+    pub party: Option<Span>,
+    /// Home town of a person, as written.
+    pub home: Option<Span>,
+    /// Kind of an organisation or a group: `government`, `company`, `religious`, …
+    pub kind: Option<&'static str>,
+    /// The acronym of an organisation.
+    pub acronym: Option<String>,
+    /// Country of an organisation, or the country that a place is: an alpha-2 code.
+    pub country: Option<&'static str>,
+}
+
+impl Entity {
+    /// An entity of which nothing is known yet.
+    pub fn new(class: Class, name: String) -> Self {
+        Self {
+            class,
+            name,
+            confidence_percent: 0,
+            mentions: Vec::new(),
+            given: None,
+            family: None,
+            roles: Vec::new(),
+            nationality: None,
+            gender: None,
+            age: None,
+            party: None,
+            home: None,
+            kind: None,
+            acronym: None,
+            country: None,
+        }
+    }
+}
+
+/// Everybody and everything that the story speaks of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entities {
+    /// By first mention.
+    pub list: Vec<Entity>,
+    /// Entity and mention, by where the mention begins, longer ones first.
+    in_order: Vec<(u32, u32)>,
+    /// The entity of the innermost mention over each token, plus one.
+    owners: Vec<u32>,
+}
+
+impl Entities {
+    /// Puts entities and mentions into text order and prepares the look-ups. Entities without a mention go.
+    pub fn new(mut list: Vec<Entity>, tokens: usize) -> Self {
+        for entity in &mut list {
+            entity.mentions.sort_by_key(|mention| (mention.span.start, mention.span.end, mention.kind));
+            entity.mentions.dedup_by_key(|mention| mention.span);
+        }
+        let first = |entity: &Entity| entity.mentions.first().map(|mention| (mention.span.start, mention.span.end));
+        let mut order: Vec<usize> = (0..list.len()).filter(|index| !list[*index].mentions.is_empty()).collect();
+        order.sort_by_key(|index| (first(&list[*index]), list[*index].class, *index));
+        let mut place = vec![None; list.len()];
+        for (new, old) in order.iter().enumerate() {
+            place[*old] = Some(new);
+        }
+        let moved = |old: usize| place.get(old).copied().flatten();
+        for entity in &mut list {
+            for mention in &mut entity.mentions {
+                mention.stands_for = mention.stands_for.and_then(moved);
+            }
+            for role in &mut entity.roles {
+                if let Some(Owner::Entity(of)) = role.of {
+                    role.of = moved(of).map(Owner::Entity);
+                }
+            }
+        }
+        let mut taken: Vec<Option<Entity>> = list.into_iter().map(Some).collect();
+        let list: Vec<Entity> = order.iter().filter_map(|index| taken[*index].take()).collect();
+        let mut in_order: Vec<(u32, u32)> = Vec::new();
+        for (index, entity) in list.iter().enumerate() {
+            in_order.extend((0..entity.mentions.len()).map(|mention| (index as u32, mention as u32)));
+        }
+        let mention = |at: (u32, u32)| &list[at.0 as usize].mentions[at.1 as usize];
+        in_order.sort_by_key(|at| (mention(*at).span.start, std::cmp::Reverse(mention(*at).span.end), *at));
+        let mut owners = vec![0; tokens];
+        // What begins later or is shorter lies inside, and is written over what holds it.
+        for at in &in_order {
+            let range = mention(*at).tokens.start as usize..mention(*at).tokens.end as usize;
+            if let Some(within) = owners.get_mut(range) {
+                within.fill(at.0 + 1);
+            }
+        }
+        Self { list, in_order, owners }
+    }
+
+    /// The entity of the innermost mention over a token.
+    pub fn at_token(&self, token: u32) -> Option<usize> {
+        self.owners.get(token as usize).and_then(|owner| owner.checked_sub(1)).map(|owner| owner as usize)
+    }
+
+    /// All mentions with their entity, by where they begin, longer ones first.
+    pub fn mentions(&self) -> impl Iterator<Item = (usize, &Mention)> {
+        self.in_order.iter().filter_map(|(entity, mention)| {
+            let found = self.list.get(*entity as usize)?.mentions.get(*mention as usize)?;
+            Some((*entity as usize, found))
+        })
+    }
+
+    /// The mentions that lie wholly inside a span, by where they begin.
+    pub fn within(&self, span: Span) -> impl Iterator<Item = (usize, &Mention)> {
+        let start_of = |at: &(u32, u32)| {
+            let entity = self.list.get(at.0 as usize);
+            entity.and_then(|entity| entity.mentions.get(at.1 as usize)).map_or(0, |mention| mention.span.start)
+        };
+        let from = self.in_order.partition_point(|at| start_of(at) < span.start);
+        let rest = self.in_order.get(from..).unwrap_or_default().iter();
+        let found = rest.filter_map(|(entity, mention)| {
+            Some((*entity as usize, self.list.get(*entity as usize)?.mentions.get(*mention as usize)?))
+        });
+        found.take_while(move |(_, mention)| mention.span.start < span.end).filter(move |at| span.contains(at.1.span))
+    }
+
+    /// The entity of the mention that is exactly this span.
+    pub fn of_span(&self, span: Span) -> Option<usize> {
+        self.within(span).find(|(_, mention)| mention.span == span).map(|(entity, _)| entity)
+    }
+}
+
+/// Finds the entities of a story.
+pub fn run(read: &Read<'_>) -> Entities {
+    let mut list: Vec<Entity> = Vec::new();
+    let mut by_name: BTreeMap<(Class, &str), usize> = BTreeMap::new();
+    for name in read.names {
+        let written = name.span.of(read.text);
+        let index = *by_name.entry((name.class, written)).or_insert(list.len());
+        if index == list.len() {
+            list.push(Entity::new(name.class, written.to_owned()));
+        }
+        let entity = &mut list[index];
+        entity.confidence_percent = entity.confidence_percent.max(name.confidence_percent);
+        entity.mentions.push(Mention {
+            span: name.span,
+            tokens: name.tokens.0..name.tokens.1,
+            kind: MentionKind::Name,
+            stands_for: None,
+            confidence_percent: name.confidence_percent,
+        });
+    }
+    Entities::new(list, read.tokens.len())
+}
