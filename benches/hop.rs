@@ -16,7 +16,7 @@ use copydesk::{
         broker::{self, Broker, Receipt},
         config::{Config, Nats},
         metrics::Outcome,
-        pool::{Enriched, Reader},
+        pool::{Enriched, Reader, Stories},
     },
 };
 use futures_util::{StreamExt, stream};
@@ -27,8 +27,8 @@ use tokio_util::sync::CancellationToken;
 struct Nothing;
 
 impl Reader for Nothing {
-    fn read(&self, input: &[u8], _: &Hints) -> Result<Enriched, DecodeError> {
-        Ok(Enriched { body: Bytes::copy_from_slice(input), id: "none".to_owned(), ..Enriched::default() })
+    fn read(&self, input: &[u8], _: &Hints) -> Result<Stories<DecodeError>, DecodeError> {
+        Ok(vec![Ok(Enriched { body: Bytes::copy_from_slice(input), id: "none".to_owned(), ..Enriched::default() })])
     }
 }
 

@@ -32,6 +32,18 @@ use crate::{
 /// No story may be larger than this, whatever the configuration says: spans are `u32`.
 pub const STORY_BYTES_CEILING: usize = 16 * 1024 * 1024;
 
+/// What becomes of a package of NewsML-G2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Packages {
+    /// It is refused by name.
+    #[default]
+    Refuse,
+    /// The stories of the transmission that it refers to say so (`newsml-g2.package`); the package
+    /// itself is passed over. One that refers to none of them is refused.
+    Follow,
+}
+
 /// What the caller knows about the bytes besides the bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Hints {
@@ -43,6 +55,8 @@ pub struct Hints {
     pub reference_time: Option<String>,
     /// When the broker stored the message, RFC 3339: the last resort for a reference time.
     pub received_at: Option<String>,
+    /// What becomes of packages.
+    pub packages: Packages,
     /// Largest input that is read, in bytes; 0 means [`STORY_BYTES_CEILING`].
     pub story_bytes_max: usize,
 }
@@ -124,7 +138,7 @@ pub fn decode_all(input: &[u8], hints: &Hints) -> Result<Vec<Result<Story, Decod
         error.offset = error.offset.map(|offset| offset.min(input.len()));
         error
     };
-    let mut stories = read_as(input, hints.format.unwrap_or_else(|| detect(input))).map_err(inside)?;
+    let mut stories = read_as(input, hints.format.unwrap_or_else(|| detect(input)), hints.packages).map_err(inside)?;
     if stories.len() > STORIES_MAX {
         let message = format!("the transmission carries more than {STORIES_MAX} stories");
         return Err(DecodeError::new("decode.too_complex", message));
@@ -156,14 +170,14 @@ pub fn decode_all(input: &[u8], hints: &Hints) -> Result<Vec<Result<Story, Decod
     Ok(stories)
 }
 
-fn read_as(input: &[u8], format: Format) -> Result<Stories, DecodeError> {
+fn read_as(input: &[u8], format: Format, packages: Packages) -> Result<Stories, DecodeError> {
     match format {
         Format::Plain => plain::decode(input).map(|story| vec![Ok(story)]),
-        Format::Envelope => envelope::decode(input),
+        Format::Envelope => envelope::decode(input, packages),
         Format::Anpa1312 => anpa1312::decode(input),
         Format::Iptc7901 => iptc7901::decode(input),
         Format::Nitf => nitf::decode(input),
-        Format::NewsmlG2 => newsml_g2::decode(input),
+        Format::NewsmlG2 => newsml_g2::decode(input, packages),
         Format::Newsml1 => newsml1::decode(input),
         Format::Ninjs => ninjs::decode(input),
         Format::Rss | Format::Atom => feed::decode(input),

@@ -4,6 +4,7 @@
 //! findings, and it never fails. What it is unsure of it leaves out or tells as an anomaly.
 
 pub mod byline;
+pub mod cluster;
 pub mod dateline;
 pub mod entities;
 pub mod grammar;
@@ -61,6 +62,8 @@ pub struct Findings {
     pub quotes: Vec<quotes::Quote>,
     /// The desk's own words inside the copy.
     pub notes: Vec<notes::Note>,
+    /// Keys by which the copy is found again.
+    pub cluster: Option<cluster::Cluster>,
     /// What was odd.
     pub anomalies: Vec<Anomaly>,
 }
@@ -146,6 +149,17 @@ impl Desk {
         record::build(story, &findings)
     }
 
+    /// The status alone: what a worker asks before it makes a story wait.
+    pub fn peek(&self, story: &Story) -> status::StatusKind {
+        let text = story.text.as_str();
+        let mut anomalies = Vec::new();
+        let blocks = layout::split(text, &mut anomalies);
+        let dateline = dateline::run(text, &blocks, &mut anomalies).or_else(|| dateline::declared(story));
+        let mut layout = layout::run(text, &blocks, dateline.as_ref());
+        markup::run(&mut layout, &story.markup);
+        status::weigh(status::run(text, &layout, story), story, &mut anomalies).kind
+    }
+
     /// Runs the stages.
     pub fn find(&self, story: &Story) -> Findings {
         let text = story.text.as_str();
@@ -182,6 +196,7 @@ impl Desk {
             names: &names,
         });
         let quotes = if is_read { quotes::run(text, &layout, &notes, &mut anomalies) } else { Vec::new() };
+        let cluster = cluster::run(text, &layout, dateline.as_ref());
         Findings {
             layout,
             language,
@@ -196,6 +211,7 @@ impl Desk {
             models: self.models(),
             quotes,
             notes,
+            cluster,
             anomalies,
         }
     }

@@ -21,6 +21,7 @@ pub mod conllu;
 pub mod decode;
 pub mod extract;
 pub mod gazetteer;
+pub mod lineage;
 pub mod record;
 pub mod story;
 pub mod text;

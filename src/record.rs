@@ -8,6 +8,8 @@
 
 mod build;
 pub mod entities;
+mod lineage;
+pub mod ninjs;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +20,7 @@ pub use self::{
     build::build,
     entities::{Entity, Group, Mention, MentionKind, Organisation, Person, Place},
 };
+pub use crate::lineage::Lineage;
 pub use crate::{
     extract::{dateline::AgencyStyle, layout::ParagraphKind, notes::NoteKind, quotes::QuoteType, status::StatusKind},
     story::{Format, TimeBasis},
@@ -89,6 +92,13 @@ pub struct Record {
     /// What the story is in the life of its item.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
+    /// Its place among the versions of its item; stands outside the rule that the same bytes give
+    /// the same record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Lineage>,
+    /// Keys by which the same or nearly the same copy is found again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Cluster>,
     /// The decoded text that every offset points into.
     pub text: String,
     /// Paragraphs in text order.
@@ -271,6 +281,17 @@ pub struct Status {
     /// The words that say so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cue: Option<SpanText>,
+}
+
+/// Keys by which the same or nearly the same copy is found again: of the body, without dateline,
+/// sign-off, notes and boilerplate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Cluster {
+    /// Equal for bodies of the same words.
+    pub exact: String,
+    /// A sketch; the more of its places agree, the more alike the bodies are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub near: Option<String>,
 }
 
 /// A paragraph.

@@ -9,9 +9,11 @@ pub mod broker;
 pub mod config;
 pub mod delivery;
 pub mod egress;
+pub mod embargo;
 pub mod flight;
 pub mod http;
 pub mod ingress;
+pub mod lineage;
 pub mod metrics;
 pub mod names;
 pub mod pool;
@@ -173,6 +175,8 @@ pub async fn run(
             delivery: config.delivery.clone(),
             stop_now: stop_now.clone(),
         },
+        jetstream: broker.jetstream.clone(),
+        keeper: lineage::Keeper::new(broker.clone(), config.clone(), state.gate.clone(), stop_now.clone()),
         registry: Arc::new(Registry::default()),
         metrics,
         stopping: stop.clone(),
@@ -194,6 +198,9 @@ pub async fn run(
     keepers.spawn(broker::watch_client(broker.clone(), end.clone()).map(|()| "the connection"));
     keepers
         .spawn(refresh_gauges(context.clone(), broker.clone(), durables, recorder, end.clone()).map(|()| "the gauges"));
+    if context.config.embargo.mode == config::EmbargoMode::Hold {
+        keepers.spawn(embargo::release_all(context.clone(), end.clone()).map(|()| "the release of held stories"));
+    }
     for subject in context.config.unread_subjects() {
         tracing::warn!(subject, "no input reads all of this subject of the input stream; its stories wait");
     }

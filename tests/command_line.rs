@@ -10,6 +10,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use base64::Engine;
 use serde_json::Value;
 use support::World;
 
@@ -227,4 +228,79 @@ fn the_demo_tells_the_truth() {
     let bad = copydesk(&["demo", stories_name, "--records", records_name], b"");
     assert_eq!(bad.status.code(), Some(1), "a dead letter is no success");
     assert!(String::from_utf8_lossy(&bad.stdout).contains("dead letter: decode.empty"));
+}
+
+#[test]
+fn every_story_of_a_transmission_is_a_record_of_its_own() {
+    let feed = "<rss><channel><title>G</title>\
+        <item><guid>a</guid><title>One</title><description>The first gate opened.</description></item>\
+        <item><guid>b</guid></item>\
+        <item><guid>c</guid><title>Three</title><description>The third gate opened.</description></item>\
+        </channel></rss>";
+    let output = copydesk(&["extract", "--from", "rss", "--to", "ndjson"], feed.as_bytes());
+    let lines = lines(&output);
+    assert_eq!(output.status.code(), Some(1), "one of them cannot be read");
+    let ids: Vec<_> = lines.iter().map(|line| line["id"].as_str()).collect();
+    assert_eq!(ids, [Some("a"), Some("b"), Some("c")]);
+    assert_eq!(lines[1]["error"]["code"], "decode.empty");
+    assert_eq!(lines[2]["lineage"]["state"], "current");
+    let help = String::from_utf8_lossy(&copydesk(&["extract", "--help"], b"").stdout).into_owned();
+    for (format, name) in copydesk::story::Format::NAMES {
+        assert!(help.contains(name), "--from does not name {format:?}");
+    }
+}
+
+#[test]
+fn versions_are_followed_over_several_inputs() {
+    let line = |version: u32, status: &str| {
+        let item = serde_json::json!({"uri": "urn:x:1", "version": version, "type": "text", "pubstatus": status,
+            "headline": "Pier", "body_text": format!("Version {version} of the pier.")});
+        let data = base64::engine::general_purpose::STANDARD.encode(item.to_string());
+        serde_json::json!({ "data": data }).to_string()
+    };
+    let input = [
+        line(1, "usable"),
+        line(3, "usable"),
+        line(2, "usable"),
+        line(3, "usable"),
+        line(4, "canceled"),
+        line(5, "usable"),
+    ];
+    let output = copydesk(&["extract", "--from", "ndjson", "--jobs", "3"], input.join("\n").as_bytes());
+    let records = lines(&output);
+    let states: Vec<_> = records.iter().map(|record| record["lineage"]["state"].as_str().unwrap_or_default()).collect();
+    assert_eq!(states, ["current", "current", "late", "current", "killed", "killed"], "{}", stderr(&output));
+    assert_eq!(records[1]["lineage"]["supersedes"]["version"], 1);
+    assert_eq!(records[3]["lineage"]["repeats"]["version"], 3);
+    assert_eq!(records[4]["lineage"]["retracts"]["version"], 3);
+}
+
+/// What the published schema says is ninjs.
+#[test]
+fn ninjs_comes_out_as_the_schema_says() {
+    let mut schema: Value = serde_json::from_str(include_str!("../data/ninjs/ninjs-schema_3.1.json")).expect("JSON");
+    // GeoJSON has a schema of its own, elsewhere; none is written.
+    let geometry = schema.pointer_mut("/$defs/ninjsType/properties/places/items/properties/geoJSON");
+    *geometry.expect("the property") = serde_json::json!(false);
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema).expect("a schema");
+    assert!(
+        !validator.is_valid(&serde_json::json!({ "uri": "urn:x:1", "colour": "blue" })),
+        "it refuses what it does not know"
+    );
+    assert!(!validator.is_valid(&serde_json::json!({ "uri": "urn:x:1", "version": 1 })));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats");
+    let mut paths = fixtures();
+    paths.extend(std::fs::read_dir(folder).expect("fixtures").map(|entry| entry.expect("an entry").path()));
+    let arguments: Vec<&str> =
+        ["extract", "--to", "ninjs"].into_iter().chain(paths.iter().filter_map(|path| path.to_str())).collect();
+    let output = copydesk(&arguments, b"");
+    let items = lines(&output);
+    let mut valid = 0;
+    for item in items.iter().filter(|item| item.get("error").is_none()) {
+        let errors: Vec<String> =
+            validator.iter_errors(item).map(|error| format!("{error} at {}", error.instance_path())).collect();
+        assert!(errors.is_empty(), "{errors:?} in {item}");
+        valid += 1;
+    }
+    assert!(valid >= paths.len() - 4, "{valid} items of {} files", paths.len());
 }

@@ -306,3 +306,151 @@ async fn inputs_have_their_own_subjects_and_limits_hold_over_all() {
     assert!(began.elapsed() >= std::time::Duration::from_millis(1400), "{:?}", began.elapsed());
     world.ledger().await.assert_each_once(40);
 }
+
+/// A list of three items, of which the second is a picture.
+const THREE: &[u8] =
+    b"[{\"uri\":\"urn:x:1\",\"type\":\"text\",\"headline\":\"One\",\"body_text\":\"The first gate opened.\"},\
+{\"uri\":\"urn:x:2\",\"type\":\"picture\"},\
+{\"uri\":\"urn:x:3\",\"type\":\"text\",\"headline\":\"Three\",\"body_text\":\"The third gate opened.\"}]";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_story_of_a_message_comes_out_once_with_a_number() {
+    let world = World::start().await;
+    let worker = ready(&world, &QUICK).await;
+    let sequence = world.publish("wire.raw.a", HeaderMap::new(), THREE).await;
+    world.until_done(&worker).await;
+    let entries = world.ledger().await.entries.remove(&sequence).expect("entries");
+    let mut seen: Vec<(String, Option<String>, Option<String>)> = entries
+        .iter()
+        .map(|entry| {
+            let id = entry.header(names::MESSAGE_ID).expect("an id").to_owned();
+            (id, entry.header(names::PART).map(str::to_owned), entry.reason.clone())
+        })
+        .collect();
+    seen.sort();
+    let ends: Vec<_> =
+        seen.iter().map(|(id, part, reason)| (id.rsplit(':').next(), part.as_deref(), reason.as_deref())).collect();
+    assert_eq!(
+        ends,
+        [
+            (Some("1"), Some("1"), None),
+            (Some("3"), Some("3"), None),
+            (Some("2"), Some("2"), Some("decode.no_text_story"))
+        ]
+    );
+    assert!(seen[2].0.starts_with("dead:WIRE_RAW:1:"), "{seen:?}");
+    // The same message delivered again gives nothing new: the consumer is made anew, from the beginning.
+    drop(worker);
+    world.stream("WIRE_RAW").await.delete_consumer("copydesk").await.expect("deleted");
+    let worker = ready(&world, &quick(&["inputs.main.start_sequence=1"])).await;
+    world.until_done(&worker).await;
+    assert_eq!(world.ledger().await.entries[&sequence].len(), 3);
+    // A header says what the bytes are, whatever they look like.
+    let mut headers = HeaderMap::new();
+    headers.insert(names::FORMAT, "plain");
+    let sequence = world.publish("wire.raw.a", headers, b"{\"uri\": \"a\", \"type\": \"picture\"}").await;
+    world.until_done(&worker).await;
+    let record: record::Record = serde_json::from_slice(&world.ledger().await.one(sequence).body).expect("a record");
+    assert_eq!(record.raw.format, record::Format::Plain);
+}
+
+fn version(number: u32, status: &str) -> Vec<u8> {
+    let text = format!("The pier of Eastmouth stays shut, its owner said in version {number} of the story.");
+    serde_json::json!({
+        "uri": "urn:desk:pier", "version": number.to_string(), "type": "text", "pubstatus": status,
+        "headline": "Pier shut", "body_text": text,
+    })
+    .to_string()
+    .into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_out_of_order_and_a_kill_end_in_one_state_over_two_workers() {
+    let world = World::start().await;
+    let one = ready(&world, &QUICK).await;
+    let _two = ready(&world, &QUICK).await;
+    let mut sequences = Vec::new();
+    for number in [2, 5, 1, 5, 3, 4] {
+        sequences.push(world.publish("wire.raw.a", HeaderMap::new(), &version(number, "usable")).await);
+    }
+    world.until_done(&one).await;
+    let ledger = world.ledger().await;
+    ledger.assert_each_once(6);
+    let bucket = world.broker.jetstream.get_key_value("copydesk").await.expect("the bucket");
+    let key = format!("lineage.{}", copydesk::service::lineage::token("urn:desk:pier"));
+    let state = async || -> copydesk::lineage::State {
+        serde_json::from_slice(&bucket.get(&key).await.expect("readable").expect("there")).expect("a state")
+    };
+    assert_eq!(state().await.current().and_then(|current| current.version), Some(5));
+    // Whoever folds by the maximum has version 5, whatever came first.
+    let highest = sequences.iter().filter_map(|sequence| {
+        ledger.one(*sequence).header(names::LINEAGE_VERSION).and_then(|version| version.parse::<u32>().ok())
+    });
+    assert_eq!(highest.max(), Some(5));
+    // The kill is a record that retracts; what comes after it is not published.
+    let kill = world.publish("wire.raw.a", HeaderMap::new(), &version(6, "canceled")).await;
+    world.until_done(&one).await;
+    let late = world.publish("wire.raw.a", HeaderMap::new(), &version(7, "usable")).await;
+    world.until_done(&one).await;
+    let ledger = world.ledger().await;
+    let record: serde_json::Value = serde_json::from_slice(&ledger.one(kill).body).expect("a record");
+    assert_eq!(record["status"]["kind"], "kill");
+    assert_eq!(record["lineage"]["state"], "killed");
+    assert_eq!(record["lineage"]["retracts"]["version"], 5);
+    assert_eq!(ledger.one(kill).header(names::LINEAGE_STATE), Some("killed"));
+    assert_eq!(ledger.one(late).reason.as_deref(), Some("lineage.killed"));
+    assert!(state().await.is_killed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_does_not_wait_for_the_limits() {
+    let world = World::start().await;
+    let worker = ready(&world, &quick(&["limits.stories_per_second=0.5", "limits.stories_burst=1"])).await;
+    for number in 1..=20 {
+        world.publish("wire.raw.a", HeaderMap::new(), story(number).as_bytes()).await;
+    }
+    let kill = world.publish("wire.raw.a", HeaderMap::new(), &version(1, "canceled")).await;
+    world.until("the kill", &worker, async |world| world.ledger().await.entries.contains_key(&kill)).await;
+    assert!(world.count("WIRE_ENRICHED").await < 15, "the others wait still");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_embargo_is_kept_over_a_restart_and_a_kill_ends_the_waiting() {
+    let world = World::start().await;
+    let set = quick(&["embargo.mode=hold"]);
+    let mut worker = ready(&world, &set).await;
+    let until = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(12);
+    let embargoed = |uri: &str, until: jiff::Timestamp| {
+        serde_json::json!({
+            "uri": uri, "version": "1", "type": "text", "embargoed": until.to_string(),
+            "headline": "Budget", "body_text": "The budget grows by a tenth, the minister will say.",
+        })
+        .to_string()
+        .into_bytes()
+    };
+    let waits = world.publish("wire.raw.a", HeaderMap::new(), &embargoed("urn:desk:budget", until)).await;
+    let far = until + jiff::SignedDuration::from_hours(24);
+    let killed = world.publish("wire.raw.a", HeaderMap::new(), &embargoed("urn:desk:pier", far)).await;
+    world.until_done(&worker).await;
+    // Nothing is pending on the input, nothing is out.
+    assert_eq!((world.count("WIRE_HELD").await, world.count("WIRE_ENRICHED").await), (2, 0));
+    assert!(worker.stop().success());
+    let worker = ready(&world, &set).await;
+    let kill = world.publish("wire.raw.a", HeaderMap::new(), &version(2, "canceled")).await;
+    world.until("the kill", &worker, async |world| world.count("WIRE_DEAD").await == 1).await;
+    world.until("the release", &worker, async |world| world.count("WIRE_ENRICHED").await == 2).await;
+    world.until("an empty held stream", &worker, async |world| world.count("WIRE_HELD").await == 0).await;
+    let ledger = world.ledger().await;
+    assert_eq!(ledger.one(waits).reason, None);
+    assert_eq!(ledger.one(killed).reason.as_deref(), Some("lineage.killed"));
+    assert_eq!(ledger.one(killed).body, embargoed("urn:desk:pier", far), "the original bytes");
+    assert_eq!(ledger.one(kill).reason, None);
+    let out = world.stream("WIRE_ENRICHED").await;
+    for sequence in 1..=2 {
+        let message = out.get_raw_message(sequence).await.expect("a record");
+        let is_budget = message.headers.get(names::SEQUENCE).map(ToString::to_string) == Some(waits.to_string());
+        if is_budget {
+            assert!(message.time.unix_timestamp_nanos() >= until.as_nanosecond(), "never earlier");
+        }
+    }
+}

@@ -16,6 +16,7 @@ use std::{
     thread,
 };
 
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -24,7 +25,8 @@ use super::view;
 use crate::{
     decode::{self, DecodeError, Hints},
     extract::Desk,
-    record::Record,
+    lineage::{self, Ledger, Lineage, Sighting},
+    record::{Record, ninjs},
     story::Format,
 };
 
@@ -55,9 +57,30 @@ enum From {
     Auto,
     Plain,
     Envelope,
+    /// One envelope a line
     Ndjson,
     /// Tokens and sentences are given: CoNLL-U, written as CoNLL-U
     Conllu,
+    Anpa1312,
+    Iptc7901,
+    Nitf,
+    NewsmlG2,
+    Newsml1,
+    Ninjs,
+    Rss,
+    Atom,
+    Email,
+}
+
+impl From {
+    /// The format that is not told from the content.
+    fn format(self) -> Option<Format> {
+        match self {
+            Self::Auto | Self::Conllu => None,
+            Self::Ndjson => Some(Format::Envelope),
+            named => named.to_possible_value().and_then(|value| Format::from_name(value.get_name())),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -65,12 +88,14 @@ enum To {
     Record,
     Ndjson,
     Text,
+    /// IPTC ninjs 3, one item a line
+    Ninjs,
     /// The tokens and their grammar (CoNLL-U)
     Conllu,
 }
 
-/// One story's answer on its way to the writer.
-type Answer = Receiver<Written>;
+/// The answer for one transmission, all of its stories, on its way to the writer.
+type Answer = Receiver<Vec<Written>>;
 
 /// What is to be written for one story.
 struct Written {
@@ -78,11 +103,13 @@ struct Written {
     /// For standard error, when the answer has no place in the output.
     complaint: Option<String>,
     failed: bool,
+    /// What the versions of the story are told by, where its lineage is to be written.
+    sighting: Option<Sighting>,
 }
 
 struct Job {
     item: Item,
-    answer: SyncSender<Written>,
+    answer: SyncSender<Vec<Written>>,
 }
 
 /// Stories waiting between reader and writer, per desk.
@@ -107,11 +134,7 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         return fill_conllu(&inputs);
     }
     let hints = Hints {
-        format: match arguments.from {
-            From::Plain => Some(Format::Plain),
-            From::Envelope | From::Ndjson => Some(Format::Envelope),
-            From::Auto | From::Conllu => None,
-        },
+        format: arguments.from.format(),
         reference_time: arguments.reference_time.map(|time| time.to_string()),
         ..Hints::default()
     };
@@ -170,6 +193,8 @@ fn next(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
 fn write_all(order: &Receiver<Answer>, bar: &ProgressBar) -> anyhow::Result<bool> {
     let mut out = std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout().lock());
     let mut failed = false;
+    // Versions are weighed in input order, which only the writer knows.
+    let mut ledger = Ledger::default();
     loop {
         // Whoever reads a stream line by line gets what is ready before we wait for more.
         let answer = match order.try_recv() {
@@ -183,31 +208,60 @@ fn write_all(order: &Receiver<Answer>, bar: &ProgressBar) -> anyhow::Result<bool
                 }
             }
         };
-        let Ok(written) = answer.recv() else { anyhow::bail!("reading a story failed without an answer") };
-        out.write_all(written.out.as_bytes())?;
-        if let Some(complaint) = written.complaint {
-            bar.suspend(|| anstream::eprintln!("copydesk: {complaint}"));
+        let Ok(stories) = answer.recv() else { anyhow::bail!("reading a story failed without an answer") };
+        for mut written in stories {
+            if let Some(sighting) = &written.sighting {
+                written.out = with_lineage(written.out, &ledger.see(sighting));
+            }
+            out.write_all(written.out.as_bytes())?;
+            if let Some(complaint) = written.complaint {
+                bar.suspend(|| anstream::eprintln!("copydesk: {complaint}"));
+            }
+            failed |= written.failed;
         }
-        failed |= written.failed;
     }
     out.flush()?;
     Ok(failed)
 }
 
-fn read(desk: &Desk, hints: &Hints, to: To, style: view::Style, item: &Item) -> Written {
-    let read = item.bytes.as_deref().map_err(Clone::clone);
-    let read = read.and_then(|bytes| match to {
-        To::Conllu => decode::decode(bytes, hints).map(|story| desk.to_conllu(&desk.find(&story), &story.text)),
-        _ => desk.read_bytes(bytes, hints).map(|record| show(&record, to, style)),
-    });
-    match read {
-        Ok(out) => Written { out, complaint: None, failed: false },
-        Err(error) if to == To::Ndjson => Written { out: error_line(item, &error), complaint: None, failed: true },
-        Err(error) => {
-            let complaint = Some(format!("{}: {error}", item.name()));
-            Written { out: String::new(), complaint, failed: true }
+/// Reads a transmission: an answer for each of its stories, and one for what cannot be read at all.
+fn read(desk: &Desk, hints: &Hints, to: To, style: view::Style, item: &Item) -> Vec<Written> {
+    let stories = item.bytes.as_deref().map_err(Clone::clone).and_then(|bytes| decode::decode_all(bytes, hints));
+    let failed = |error: &DecodeError| match to {
+        To::Ndjson | To::Ninjs => {
+            Written { out: error_line(item, error), complaint: None, failed: true, sighting: None }
         }
+        _ => {
+            let complaint = Some(format!("{}: {error}", item.name()));
+            Written { out: String::new(), complaint, failed: true, sighting: None }
+        }
+    };
+    let good = |story| {
+        if to == To::Conllu {
+            let out = desk.to_conllu(&desk.find(&story), &story.text);
+            return Written { out, complaint: None, failed: false, sighting: None };
+        }
+        let mut record = desk.read(story);
+        let sighting = record.sighting().filter(|_| matches!(to, To::Record | To::Ndjson));
+        if sighting.is_some() {
+            // The writer puts it in, with what it knows of the versions before.
+            record.lineage = None;
+        }
+        Written { out: show(&record, to, style), complaint: None, failed: false, sighting }
+    };
+    match stories {
+        Ok(stories) => stories.into_iter().map(|story| story.map_or_else(|error| failed(&error), good)).collect(),
+        Err(error) => vec![failed(&error)],
     }
+}
+
+/// Puts the lineage into what was written of a record.
+fn with_lineage(out: String, lineage: &Lineage) -> String {
+    let mut bytes = out.into_bytes();
+    bytes.pop();
+    let mut bytes = lineage::put(bytes, lineage);
+    bytes.push(b'\n');
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn show(record: &Record, to: To, style: view::Style) -> String {
@@ -216,6 +270,7 @@ fn show(record: &Record, to: To, style: view::Style) -> String {
         To::Record => serde_json::to_string_pretty(record).unwrap_or_default(),
         To::Ndjson => serde_json::to_string(record).unwrap_or_default(),
         To::Text => view::render(record, style),
+        To::Ninjs => ninjs::project(record).to_string(),
         // Written from the findings, not from the record.
         To::Conllu => String::new(),
     };

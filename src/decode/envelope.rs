@@ -16,10 +16,10 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 
-use super::{DecodeError, Stories, charset, detect, may_share, read_as};
+use super::{DecodeError, Packages, Stories, charset, detect, may_share, read_as};
 use crate::story::{Anomaly, Format, ReferenceTime, Story, TimeBasis};
 
-pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
+pub(super) fn decode(input: &[u8], packages: Packages) -> Result<Stories, DecodeError> {
     let body = input.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(input);
     let mut fields = Fields(parse(body, input.len() - body.len())?);
     let id = fields.take_string("id").unwrap_or(None);
@@ -27,7 +27,7 @@ pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
         error.id = id.clone().or(error.id);
         error
     };
-    let stories = read(&mut fields).map_err(named)?;
+    let stories = read(&mut fields, packages).map_err(named)?;
     let named = |story: Result<Story, DecodeError>| match story {
         Ok(story) => Ok(Story { id: id.clone().unwrap_or(story.id), ..story }),
         Err(error) => Err(named(error)),
@@ -49,7 +49,7 @@ pub(super) fn byte_offset(body: &[u8], line: usize, column: usize) -> usize {
     (line_start + column.saturating_sub(1)).min(body.len())
 }
 
-fn read(fields: &mut Fields) -> Result<Stories, DecodeError> {
+fn read(fields: &mut Fields, packages: Packages) -> Result<Stories, DecodeError> {
     let format = fields.take_string("format")?;
     let mut stories = match (fields.take_string("text")?, fields.take_string("data")?) {
         (Some(text), None) => {
@@ -58,7 +58,7 @@ fn read(fields: &mut Fields) -> Result<Stories, DecodeError> {
             charset::note_odd_characters(&text, &mut anomalies);
             vec![Ok(Story { text, anomalies, ..Story::blank(Format::Envelope) })]
         }
-        (None, Some(data)) => read_data(&data, format.as_deref())?,
+        (None, Some(data)) => read_data(&data, format.as_deref(), packages)?,
         (Some(_), Some(_)) => return Err(wrong("has both `text` and `data`")),
         (None, None) => return Err(wrong("has neither `text` nor `data`")),
     };
@@ -112,7 +112,7 @@ fn give(story: &mut Story, facts: &Story, received: Option<&ReferenceTime>) {
     story.extra.extend(facts.extra.clone());
 }
 
-fn read_data(data: &str, format: Option<&str>) -> Result<Stories, DecodeError> {
+fn read_data(data: &str, format: Option<&str>, packages: Packages) -> Result<Stories, DecodeError> {
     let bytes = STANDARD.decode(data).map_err(|error| DecodeError::new("decode.base64", error.to_string()))?;
     let format = match format {
         None | Some("auto") => Some(detect(&bytes)),
@@ -120,7 +120,7 @@ fn read_data(data: &str, format: Option<&str>) -> Result<Stories, DecodeError> {
     };
     match format {
         Some(Format::Envelope) => Err(wrong("holds another envelope")),
-        Some(format) => read_as(&bytes, format),
+        Some(format) => read_as(&bytes, format, packages),
         None => Err(wrong("names a format that is not known")),
     }
 }

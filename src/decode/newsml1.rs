@@ -64,6 +64,8 @@ pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
                 if several && !story.id.is_empty() {
                     let part = component.attribute("Duid").unwrap_or_else(|| (index + 1).to_string());
                     story.id = format!("{}#{part}", story.id);
+                    // Texts beside each other are no versions of each other.
+                    story.lineage_key = story.lineage_key.map(|key| format!("{key}#{part}"));
                 }
                 story
             })

@@ -11,7 +11,7 @@
 //! of its items. A canceled item is a kill, with or without content. All else (subjects, genres,
 //! links, assertions …) is kept in `extra` under `newsml-g2.` and its path.
 //!
-//! Refused by name (`decode.no_text_story`): `packageItem`, `conceptItem`, `knowledgeItem`,
+//! Refused by name (`decode.no_text_story`): `packageItem` (unless packages are followed), `conceptItem`, `knowledgeItem`,
 //! `planningItem`, `catalogItem`; news items of pictures, graphics, audio, video; items of which the
 //! content is elsewhere (`remoteContent`).
 //!
@@ -20,7 +20,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    DecodeError, STORIES_MAX, Stories,
+    DecodeError, Packages, STORIES_MAX, Stories,
     blocks::{Blocks, clean_line},
     html, may_share, nitf, note_once, times,
     xml::{self, Element},
@@ -30,9 +30,12 @@ use crate::story::{Anomaly, DeclaredStatus, Format, Story};
 /// No sender's name is longer.
 const SENDER_BYTES_MAX: usize = 1_000;
 
+/// Packages of a transmission that are followed.
+const PACKAGES_MAX: usize = 64;
+
 const ITEMS: [&str; 6] = ["newsItem", "packageItem", "conceptItem", "knowledgeItem", "planningItem", "catalogItem"];
 
-pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
+pub(super) fn decode(input: &[u8], packages: Packages) -> Result<Stories, DecodeError> {
     let decoded = xml::text(input)?;
     let tree = xml::parse(&decoded.text)?;
     let Some(root) = tree.root() else { return Ok(Vec::new()) };
@@ -46,6 +49,12 @@ pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
     if items.is_empty() {
         return Err(DecodeError::new("decode.format", "there is no item of NewsML-G2").at(root.offset()));
     }
+    let followed = match packages {
+        Packages::Follow => follow(&items),
+        Packages::Refuse => Vec::new(),
+    };
+    let items: Vec<Element<'_, '_>> =
+        items.into_iter().filter(|item| followed.iter().all(|package| package.offset != item.offset())).collect();
     let count = items.len();
     let mut facts = Story::blank(Format::NewsmlG2);
     if let Some(header) = header {
@@ -55,6 +64,7 @@ pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
     for item in items.into_iter().take(STORIES_MAX + 1) {
         let mut story = Story::blank(Format::NewsmlG2);
         let read = read(item, &facts, &mut story);
+        put_packages(&followed, &mut story);
         stories.push(read.and_then(|()| tree.finish(story, &decoded, item, "newsml-g2")));
     }
     if let Some(header) = header {
@@ -63,6 +73,42 @@ pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
         share(&left, &anomalies, count, &mut stories);
     }
     Ok(stories)
+}
+
+/// A package of which stories are in the transmission.
+struct Package {
+    offset: usize,
+    guid: String,
+    headline: Option<String>,
+    refers_to: std::collections::HashSet<String>,
+}
+
+/// Packages that refer to stories of the same transmission.
+fn follow(items: &[Element<'_, '_>]) -> Vec<Package> {
+    let stories: std::collections::HashSet<String> =
+        items.iter().filter(|item| item.name() == "newsItem").filter_map(|item| item.peek("guid")).collect();
+    let packages = items.iter().filter(|item| item.name() == "packageItem").take(PACKAGES_MAX);
+    let read = packages.map(|item| Package {
+        offset: item.offset(),
+        guid: item.peek("guid").unwrap_or_default(),
+        headline: item.descendants("headline").first().and_then(|headline| headline.line()),
+        refers_to: item
+            .descendants("itemRef")
+            .into_iter()
+            .filter_map(|reference| reference.peek("residref").or_else(|| reference.peek("href")))
+            .filter(|guid| stories.contains(guid))
+            .collect(),
+    });
+    read.filter(|package| !package.refers_to.is_empty()).collect()
+}
+
+/// Says to which packages a story belongs.
+fn put_packages(packages: &[Package], story: &mut Story) {
+    let of = packages.iter().filter(|package| package.refers_to.contains(&story.id));
+    let named: Vec<Value> = of.map(|package| json!({ "guid": package.guid, "headline": package.headline })).collect();
+    if !named.is_empty() {
+        story.extra.insert("newsml-g2.package".to_owned(), Value::Array(named));
+    }
 }
 
 /// Gives fields of a header to all stories of the transmission; where that would be too much, to

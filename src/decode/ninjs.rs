@@ -153,7 +153,8 @@ fn read(item: Map<String, Value>, story: &mut Story) -> Result<(), DecodeError> 
     story.urgency = fields.number("urgency").and_then(|n| u8::try_from(n).ok()).filter(|n| (1..=9).contains(n));
     let created = ["versioncreated", "contentcreated", "firstcreated"].into_iter().find_map(|name| fields.text(name));
     story.reference_time = created.and_then(|time| times::reference(&time, &mut story.anomalies));
-    let embargoed = fields.text("embargoed").or_else(|| fields.text("embargo"));
+    let embargoed = fields.text("embargoed").or_else(|| fields.text("embargoeduntil"));
+    let embargoed = embargoed.or_else(|| fields.text("embargo"));
     story.embargo = embargoed.and_then(|time| times::take(&time, "embargo.unread", &mut story.anomalies));
     story.language = fields.text("language");
     story.slugline = fields.text("slugline");

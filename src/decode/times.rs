@@ -6,8 +6,8 @@
 //! a zone is read as UTC, and told; years of two digits are those of the years 1970 to 2069.
 
 use jiff::{
-    Timestamp, Zoned,
-    civil::{Date, DateTime},
+    RoundMode, Timestamp, Unit, Zoned,
+    civil::{Date, DateTime, DateTimeRound},
     fmt::{rfc2822, temporal},
     tz::Offset,
 };
@@ -31,6 +31,10 @@ const TIME_BYTES_MAX: usize = 64;
 
 /// Reads ISO 8601 or an e-mail date.
 pub(super) fn read(words: &str) -> Option<Time> {
+    read_rounded(words, RoundMode::HalfExpand)
+}
+
+fn read_rounded(words: &str, mode: RoundMode) -> Option<Time> {
     let words = words.trim();
     if words.is_empty() || words.len() > TIME_BYTES_MAX {
         return None;
@@ -50,16 +54,16 @@ pub(super) fn read(words: &str) -> Option<Time> {
             _ => Offset::UTC,
         });
         let local = DateTime::from_parts(pieces.date(), pieces.time().unwrap_or_default());
-        return time(local, offset);
+        return time(local, offset, mode);
     }
-    MAIL.parse_zoned(words).ok().and_then(|zoned: Zoned| time(zoned.datetime(), Some(zoned.offset())))
+    MAIL.parse_zoned(words).ok().and_then(|zoned: Zoned| time(zoned.datetime(), Some(zoned.offset()), mode))
 }
 
-fn time(local: DateTime, offset: Option<Offset>) -> Option<Time> {
+fn time(local: DateTime, offset: Option<Offset>, mode: RoundMode) -> Option<Time> {
     let zone = offset.unwrap_or(Offset::UTC);
     // Out of jiff's range is no time.
     let _: Timestamp = zone.to_timestamp(local).ok()?;
-    let local = local.round(jiff::Unit::Second).ok()?;
+    let local = local.round(DateTimeRound::new().smallest(Unit::Second).mode(mode)).ok()?;
     let seconds = zone.seconds();
     let value = if seconds == 0 {
         format!("{local}Z")
@@ -109,7 +113,11 @@ fn at(year: i16, month: i16, day: i16, clock: &str) -> Option<Time> {
         _ => None,
     };
     let clock = jiff::civil::Time::new(hour, minute, 0, 0).ok()?;
-    time(DateTime::from_parts(date, clock), hours.and_then(|hours| Offset::from_hours(hours).ok()))
+    time(
+        DateTime::from_parts(date, clock),
+        hours.and_then(|hours| Offset::from_hours(hours).ok()),
+        RoundMode::HalfExpand,
+    )
 }
 
 /// The transmission's own time as a reference time.
@@ -122,7 +130,9 @@ pub(super) fn take(words: &str, unreadable: &'static str, anomalies: &mut Vec<An
     if words.trim().is_empty() {
         return None;
     }
-    let read = read(words);
+    // An embargo never ends before its time, not by a fraction of a second.
+    let mode = if unreadable == "embargo.unread" { RoundMode::Ceil } else { RoundMode::HalfExpand };
+    let read = read_rounded(words, mode);
     match &read {
         None => anomalies.push(Anomaly::story(unreadable)),
         Some(time) if time.zone_assumed => note_zone(anomalies),
@@ -165,6 +175,12 @@ mod tests {
         for words in ["", "yesterday", "2031-13-04", "4/4/2031", "99999999999999999999", "é"] {
             assert_eq!(value(words), None, "in {words:?}");
         }
+    }
+
+    #[test]
+    fn an_embargo_is_rounded_up() {
+        let time = take("2031-03-04T05:06:07.250Z", "embargo.unread", &mut Vec::new());
+        assert_eq!(time.as_deref(), Some("2031-03-04T05:06:08Z"));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! From a story and its findings to the record: the one place where bytes become code points.
 
 mod entities;
+mod lineage;
 
 use super::{
-    Anomaly, Byline, Confidence, Dateline, EditorialNote, Extractor, Language, Paragraph, Quote, Raw, Record,
+    Anomaly, Byline, Cluster, Confidence, Dateline, EditorialNote, Extractor, Language, Paragraph, Quote, Raw, Record,
     ReferenceTime, Repair, SCHEMA_ID, Sentence, SpanText, Status, StatusKind,
 };
 use crate::{
@@ -22,7 +23,8 @@ pub fn build(story: Story, findings: &Findings) -> Record {
     let editorial_notes = put.notes(findings);
     let mut anomalies: Vec<&story::Anomaly> = story.anomalies.iter().chain(&findings.anomalies).collect();
     anomalies.sort_by_key(|anomaly| anomaly.span.map_or((0, 0), |span| (span.start, span.end)));
-    let anomalies = anomalies.into_iter().map(|anomaly| put.anomaly(anomaly)).collect();
+    let mut anomalies: Vec<Anomaly> = anomalies.into_iter().map(|anomaly| put.anomaly(anomaly)).collect();
+    let lineage = lineage::of(&story, findings, &mut anomalies);
     let in_text = findings.bylines.iter().map(|byline| Byline {
         name: byline.name.of(put.text).to_owned(),
         title: byline.title.map(|span| span.of(put.text).to_owned()),
@@ -107,6 +109,11 @@ pub fn build(story: Story, findings: &Findings) -> Record {
         bylines,
         dateline,
         status: Some(status),
+        lineage,
+        cluster: findings
+            .cluster
+            .as_ref()
+            .map(|cluster| Cluster { exact: cluster.exact.clone(), near: cluster.near.clone() }),
         paragraphs,
         sentences,
         people,

@@ -14,6 +14,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::{decode::Packages, story::Format};
+
 pub use self::{
     layers::{ConfigError, Layers, keys},
     secret::Secret,
@@ -33,6 +35,10 @@ pub struct Config {
     pub delivery: Delivery,
     /// What is allowed: sizes and rates.
     pub limits: Limits,
+    /// The versions of stories.
+    pub lineage: Lineage,
+    /// Stories that may not be published yet.
+    pub embargo: Embargo,
     /// The CPU pool.
     pub work: Work,
     /// The port for probes and metrics.
@@ -99,6 +105,8 @@ pub struct Streams {
     pub output: OutputStream,
     /// Where stories go that cannot be read.
     pub dead: DeadStream,
+    /// Where embargoed stories wait.
+    pub held: HeldStream,
     /// What workers must know of each other.
     pub state: StateBucket,
 }
@@ -111,6 +119,7 @@ impl Default for Streams {
             input: InputStream::default(),
             output: OutputStream::default(),
             dead: DeadStream::default(),
+            held: HeldStream::default(),
             state: StateBucket::default(),
         }
     }
@@ -197,6 +206,62 @@ impl Default for StateBucket {
     }
 }
 
+/// Where embargoed stories wait, when `embargo.mode` is `hold`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct HeldStream {
+    /// Name of the stream.
+    pub name: String,
+    /// Subjects that it captures.
+    pub subjects: Vec<String>,
+    /// Subject of a story that waits; `{story}` is filled in with what its versions share.
+    pub subject: String,
+}
+
+impl Default for HeldStream {
+    fn default() -> Self {
+        Self {
+            name: "WIRE_HELD".to_owned(),
+            subjects: vec!["wire.held.>".to_owned()],
+            subject: "wire.held.{story}".to_owned(),
+        }
+    }
+}
+
+/// The versions of stories.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lineage {
+    /// Whether the versions of each story are kept in the state bucket: then a record says what it
+    /// supersedes, a late version says so, and what was killed is not published any more.
+    pub enabled: bool,
+}
+
+impl Default for Lineage {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+/// Stories that may not be published yet.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Embargo {
+    /// What becomes of them.
+    pub mode: EmbargoMode,
+}
+
+/// What becomes of a story under an embargo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EmbargoMode {
+    /// Its record is published at once, with the embargo in it.
+    #[default]
+    Publish,
+    /// It waits on a stream of its own until its time.
+    Hold,
+}
+
 /// The inputs by name; a table, so that one key of one input can be overridden by itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
@@ -227,6 +292,12 @@ pub struct Input {
     pub bytes_max: u64,
     /// Deliveries that the broker lets be open over all workers of this input.
     pub ack_pending_max: u32,
+    /// The format of its messages; left out, it is told from the content of each. A message's
+    /// `Copydesk-Format` header overrules it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    /// What becomes of packages of NewsML-G2.
+    pub packages: Packages,
 }
 
 impl Default for Input {
@@ -238,6 +309,8 @@ impl Default for Input {
             stories_max: 512,
             bytes_max: 32 * 1024 * 1024,
             ack_pending_max: 20_000,
+            format: None,
+            packages: Packages::Refuse,
         }
     }
 }
@@ -388,8 +461,21 @@ impl Config {
         let ways = [self.nats.user.is_some(), self.nats.token.is_some(), self.nats.credentials_file.is_some()];
         must(ways.iter().filter(|given| **given).count() <= 1, "nats", "gives more than one way to log in");
         must(matches!(self.streams.replicas, 1 | 3 | 5), "streams.replicas", "is not 1, 3 or 5");
-        let names = [&self.streams.input.name, &self.streams.output.name, &self.streams.dead.name];
-        for (name, key) in names.iter().zip(["input", "output", "dead"]) {
+        let held = self.embargo.mode == EmbargoMode::Hold;
+        must(
+            !held || self.lineage.enabled,
+            "embargo.mode",
+            "is `hold`, which needs `lineage.enabled`: a kill must find what it kills",
+        );
+        let taken = |name: &String| held && *name == self.streams.held.name;
+        must(
+            ![&self.streams.input.name, &self.streams.output.name, &self.streams.dead.name].into_iter().any(taken),
+            "streams.held.name",
+            "is the name of another stream",
+        );
+        let names =
+            [&self.streams.input.name, &self.streams.output.name, &self.streams.dead.name, &self.streams.held.name];
+        for (name, key) in names.iter().zip(["input", "output", "dead", "held"]) {
             must(is_name(name), &format!("streams.{key}.name"), "is no stream name (letters, digits, `-`, `_`)");
         }
         must(
@@ -413,7 +499,14 @@ impl Config {
             "streams.dead.subject",
             "is no subject (known: {reason})",
         );
+        must(
+            template_rest_is_subject(&self.streams.held.subject, &["{story}"])
+                && self.streams.held.subject.contains("{story}"),
+            "streams.held.subject",
+            "is no subject with {story} in it",
+        );
         for (subjects, key) in [
+            (&self.streams.held.subjects, "streams.held.subjects"),
             (&self.streams.input.subjects, "streams.input.subjects"),
             (&self.streams.output.subjects, "streams.output.subjects"),
             (&self.streams.dead.subjects, "streams.dead.subjects"),
@@ -424,6 +517,12 @@ impl Config {
         let within = |subject: &str, patterns: &[String]| patterns.iter().any(|pattern| overlap(pattern, subject));
         let record = fill(&self.streams.output.subject, &placeholders);
         let letter = fill(&self.streams.dead.subject, &["{reason}"]);
+        let held = fill(&self.streams.held.subject, &["{story}"]);
+        must(
+            within(&held, &self.streams.held.subjects),
+            "streams.held.subject",
+            "is not among `streams.held.subjects`: no stream would take what waits",
+        );
         must(
             within(&record, &self.streams.output.subjects),
             "streams.output.subject",
@@ -434,7 +533,9 @@ impl Config {
             "streams.dead.subject",
             "is not among `streams.dead.subjects`: no stream would take the dead letters",
         );
-        for (subject, key) in [(&record, "streams.output.subject"), (&letter, "streams.dead.subject")] {
+        for (subject, key) in
+            [(&record, "streams.output.subject"), (&letter, "streams.dead.subject"), (&held, "streams.held.subject")]
+        {
             must(
                 !within(subject, &self.streams.input.subjects),
                 key,
@@ -645,6 +746,15 @@ mod tests {
             (broken(&|c| c.inputs.0.clear()), "inputs"),
             (broken(&input(|i| i.bytes_max = 1)), "inputs.main.bytes_max"),
             (broken(&input(|i| i.ack_pending_max = 1)), "inputs.main.ack_pending_max"),
+            (broken(&|c| c.streams.held.subject = "wire.held".into()), "streams.held.subject"),
+            (broken(&|c| c.streams.held.name = "a.b".into()), "streams.held.name"),
+            (
+                broken(&|c| {
+                    c.embargo.mode = EmbargoMode::Hold;
+                    c.lineage.enabled = false;
+                }),
+                "embargo.mode",
+            ),
             (broken(&|c| c.http.listen = "nowhere".into()), "http.listen"),
         ];
         for (found, key) in cases {

@@ -10,14 +10,20 @@ use tokio_util::sync::CancellationToken;
 use super::{
     admission::Admission,
     broker,
-    config::Config,
-    egress::{Egress, Sink, Unpublished},
+    config::{Config, EmbargoMode},
+    egress::{Egress, Sink, Tombstone, Unpublished},
+    embargo::{self, Parked},
     flight::{Entry, Flight, Registry},
+    lineage::{Keeper, Stopped},
     metrics::{self, Metrics, Outcome, Stage},
-    names,
-    pool::{Enriched, Pool, Rejection},
+    names::{self, Part},
+    pool::{Enriched, Pool, Rejection, Stories},
 };
-use crate::decode::Hints;
+use crate::{
+    decode::Hints,
+    lineage::{Lineage, Place, Standing, put},
+    story::Format,
+};
 
 /// What every delivery needs.
 #[derive(Debug)]
@@ -32,6 +38,10 @@ pub struct Context {
     pub pool: Pool,
     /// The way out.
     pub egress: Egress,
+    /// The broker's JetStream side.
+    pub jetstream: async_nats::jetstream::Context,
+    /// The versions of stories.
+    pub keeper: Keeper,
     /// All stories that are in the worker.
     pub registry: Arc<Registry>,
     /// Metrics.
@@ -45,7 +55,10 @@ pub async fn deliver(context: &Context, entry: Entry) -> Outcome {
     let flight = &*entry.flight;
     // Step 4: limits, then a place in the pool. Until then the story can be given back.
     let waited = async {
-        context.admission.pass(flight.payload.len()).await;
+        let hints = hints(flight, &context.config);
+        if !(has_limits(context) && context.pool.is_kill(flight.payload.clone(), hints).await) {
+            context.admission.pass(flight.payload.len()).await;
+        }
         context.pool.slot().await
     };
     let slot = tokio::select! {
@@ -59,20 +72,77 @@ pub async fn deliver(context: &Context, entry: Entry) -> Outcome {
     let read = context.pool.read(slot, flight.payload.clone(), hints(flight, &context.config)).await;
     context.metrics.took(Stage::Read, began.elapsed());
     let outcome = match read {
-        Ok(enriched) => publish_record(context, flight, &enriched).await,
-        Err(rejection) => bury(context, flight, &rejection).await,
+        Ok(stories) => publish_all(context, flight, stories).await,
+        Err(rejection) => end(context, flight, bury(context, flight, &rejection, Part::WHOLE).await).await,
     };
-    if matches!(outcome, Outcome::Recorded | Outcome::Repeated | Outcome::DeadLettered) {
+    if matches!(outcome, Outcome::Recorded | Outcome::Repeated | Outcome::Held | Outcome::DeadLettered) {
         let now = jiff::Timestamp::now();
         context.metrics.lagged(now.duration_since(flight.origin.stored()).as_secs_f64());
     }
     outcome
 }
 
+/// Whether a story may have to wait for a rate.
+fn has_limits(context: &Context) -> bool {
+    context.config.limits.stories_per_second > 0.0 || context.config.limits.kib_per_second > 0.0
+}
+
+/// What became of one story of a message, before the message is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stored {
+    /// Its dead letter is stored.
+    Dead,
+    /// Its record was stored before.
+    Repeated,
+    /// It waits on the held stream.
+    Held,
+    /// Its record is stored.
+    Recorded,
+    /// It fits nowhere for now.
+    Nowhere,
+    /// The worker stopped first.
+    Stopped,
+}
+
+/// Steps 6 to 8 for every story of a message: only when all are stored is it acknowledged.
+async fn publish_all(context: &Context, flight: &Flight, stories: Stories<Rejection>) -> Outcome {
+    let of = u32::try_from(stories.len()).unwrap_or(u32::MAX);
+    let mut ended = Stored::Dead;
+    for (number, story) in (1..).zip(stories) {
+        let part = Part { number, of };
+        let stored = match story {
+            Ok(enriched) => publish_record(context, flight, &enriched, part).await,
+            Err(rejection) => bury(context, flight, &rejection, part).await,
+        };
+        ended = ended.max(stored);
+        if ended >= Stored::Nowhere {
+            break;
+        }
+    }
+    end(context, flight, ended).await
+}
+
+/// Step 7, or what stands in its place.
+async fn end(context: &Context, flight: &Flight, stored: Stored) -> Outcome {
+    match stored {
+        Stored::Dead => confirm(context, flight, b"+TERM", Outcome::DeadLettered).await,
+        Stored::Repeated => confirm(context, flight, b"+ACK", Outcome::Repeated).await,
+        Stored::Held => confirm(context, flight, b"+ACK", Outcome::Held).await,
+        Stored::Recorded => confirm(context, flight, b"+ACK", Outcome::Recorded).await,
+        Stored::Nowhere => {
+            nak(context, flight, UNPLACEABLE_DELAY).await;
+            Outcome::GivenBack
+        }
+        Stored::Stopped => Outcome::Left,
+    }
+}
+
 fn hints(flight: &Flight, config: &Config) -> Hints {
     let header = |name| flight.headers.as_ref().and_then(|headers| headers.get(name)).map(ToString::to_string);
+    let input = config.inputs.0.get(&*flight.input);
     Hints {
-        format: None,
+        format: header(names::FORMAT).and_then(|name| Format::from_name(name.trim())).or(input.and_then(|i| i.format)),
+        packages: input.map(|input| input.packages).unwrap_or_default(),
         id: None,
         reference_time: header(names::REFERENCE_TIME).filter(|time| time.parse::<jiff::Timestamp>().is_ok()),
         received_at: Some(flight.origin.stored().to_string()),
@@ -80,12 +150,13 @@ fn hints(flight: &Flight, config: &Config) -> Hints {
     }
 }
 
-/// Steps 6 and 7: the record, its PubAck, the confirmed acknowledgement.
-async fn publish_record(context: &Context, flight: &Flight, enriched: &Enriched) -> Outcome {
+/// Step 6: the record, and its PubAck; or the held stream, or a dead letter where it was killed.
+async fn publish_record(context: &Context, flight: &Flight, enriched: &Enriched, part: Part) -> Stored {
     let began = Instant::now();
     let subject = record_subject(&context.config.streams.output.subject, enriched);
-    let id = names::message_id(&flight.origin);
+    let id = names::part_id(names::message_id(&flight.origin), part);
     let mut headers = names::origin_headers(&flight.origin, &flight.subject, flight.attempt, &id);
+    put_part(&mut headers, part);
     if let Some(id) = header_value(&enriched.id) {
         headers.insert(names::STORY_ID, id);
     }
@@ -94,32 +165,126 @@ async fn publish_record(context: &Context, flight: &Flight, enriched: &Enriched)
     if let Some(trace) = flight.headers.as_ref().and_then(|own| own.get(names::TRACE_PARENT)) {
         headers.insert(names::TRACE_PARENT, trace.clone());
     }
-    match context.egress.publish(Sink::Output, &subject, &headers, &enriched.body, &context.metrics).await {
+    let place = Place { message: flight.origin.stored_ns, part: part.number };
+    let is_kill = enriched.sighting.as_ref().is_some_and(|sighting| sighting.is_kill);
+    let until = enriched.embargo.filter(|until| {
+        context.config.embargo.mode == EmbargoMode::Hold && !is_kill && *until > jiff::Timestamp::now()
+    });
+    if let Some(until) = until {
+        return park(context, flight, enriched, part, until, subject, &headers).await;
+    }
+    let mut body = enriched.body.clone();
+    // Looked at last, just before the record goes out: a kill may have come meanwhile.
+    if let Some(sighting) = &enriched.sighting {
+        match context.keeper.see(sighting, place).await {
+            Err(Stopped) => return Stored::Stopped,
+            Ok(lineage) if lineage.state == Some(Standing::Killed) && !is_kill => {
+                return bury_killed(context, flight, enriched, part).await;
+            }
+            Ok(lineage) => {
+                put_lineage(&mut headers, &lineage);
+                body = put(body.to_vec(), &lineage).into();
+            }
+        }
+    }
+    let tombstone = enriched.sighting.as_ref().filter(|_| !is_kill);
+    let tombstone = tombstone.map(|sighting| Tombstone { keeper: &context.keeper, key: &sighting.key });
+    let published =
+        context.egress.publish_unless(tombstone, Sink::Output, &subject, &headers, &body, &context.metrics).await;
+    match published {
         Ok(duplicate) => {
             context.metrics.took(Stage::Publish, began.elapsed());
-            confirm(context, flight, b"+ACK", if duplicate { Outcome::Repeated } else { Outcome::Recorded }).await
+            if is_kill
+                && context.config.embargo.mode == EmbargoMode::Hold
+                && let Some(sighting) = &enriched.sighting
+            {
+                embargo::retract(context, &sighting.key).await;
+            }
+            if duplicate { Stored::Repeated } else { Stored::Recorded }
         }
-        Err(Unpublished::Stopped) => Outcome::Left,
+        Err(Unpublished::Stopped) => Stored::Stopped,
+        Err(Unpublished::Killed) => bury_killed(context, flight, enriched, part).await,
         Err(Unpublished::TooLarge(why)) => {
-            let detail = format!("the record has {} bytes: {why}", enriched.body.len());
+            let detail = format!("the record has {} bytes: {why}", body.len());
             let id = Some(enriched.id.clone());
-            bury(context, flight, &Rejection { code: "record.too_large", detail, id }).await
+            bury(context, flight, &Rejection { code: "record.too_large", detail, id }, part).await
         }
     }
 }
 
-/// Step 8: the dead letter, its PubAck, and only then the end of the story.
-async fn bury(context: &Context, flight: &Flight, rejection: &Rejection) -> Outcome {
+/// A story that was killed before its record went out: nobody is to print it.
+async fn bury_killed(context: &Context, flight: &Flight, enriched: &Enriched, part: Part) -> Stored {
+    let detail = "a kill of this story came before its record was published".to_owned();
+    let id = Some(enriched.id.clone());
+    bury(context, flight, &Rejection { code: embargo::KILLED, detail, id }, part).await
+}
+
+/// Puts a story under an embargo where it waits.
+async fn park(
+    context: &Context,
+    flight: &Flight,
+    enriched: &Enriched,
+    part: Part,
+    until: jiff::Timestamp,
+    subject: String,
+    headers: &HeaderMap,
+) -> Stored {
+    let named = |(name, values): (&async_nats::HeaderName, &Vec<async_nats::HeaderValue>)| {
+        Some((name.to_string(), values.first()?.to_string()))
+    };
+    let parked = Parked {
+        until,
+        subject,
+        headers: headers.iter().filter_map(named).collect(),
+        sighting: enriched.sighting.clone(),
+        place: Place { message: flight.origin.stored_ns, part: part.number },
+        stream: flight.origin.stream.clone(),
+        sequence: flight.origin.sequence,
+    };
+    match embargo::park(context, &parked, &enriched.body).await {
+        Ok(_) => Stored::Held,
+        Err(Unpublished::TooLarge(why)) => {
+            let detail = format!("the record has {} bytes: {why}", enriched.body.len());
+            let id = Some(enriched.id.clone());
+            bury(context, flight, &Rejection { code: "record.too_large", detail, id }, part).await
+        }
+        Err(Unpublished::Stopped | Unpublished::Killed) => Stored::Stopped,
+    }
+}
+
+/// Says in the headers how a story stands to its other versions.
+pub(super) fn put_lineage(headers: &mut HeaderMap, lineage: &Lineage) {
+    if let Some(key) = header_value(&lineage.key) {
+        headers.insert(names::LINEAGE_KEY, key);
+    }
+    if let Some(version) = lineage.version {
+        headers.insert(names::LINEAGE_VERSION, version.to_string());
+    }
+    let state = lineage.state.and_then(|state| serde_json::to_value(state).ok());
+    if let Some(state) = state.as_ref().and_then(serde_json::Value::as_str) {
+        headers.insert(names::LINEAGE_STATE, state);
+    }
+}
+
+fn put_part(headers: &mut HeaderMap, part: Part) {
+    if part.of > 1 {
+        headers.insert(names::PART, part.number.to_string());
+        headers.insert(names::PARTS, part.of.to_string());
+    }
+}
+
+/// Step 8: the dead letter and its PubAck; only then may the story end.
+async fn bury(context: &Context, flight: &Flight, rejection: &Rejection, part: Part) -> Stored {
     let subject = context.config.streams.dead.subject.replace("{reason}", &names::token(Some(rejection.code)));
     let expected = |mut headers: HeaderMap| {
         headers.insert(names::EXPECTED_STREAM, context.config.streams.dead.name.as_str());
         headers
     };
-    let mut headers = expected(dead_letter_headers(flight, rejection));
+    let mut headers = expected(dead_letter_headers(flight, rejection, part));
     let body: Bytes = flight.payload.clone();
     let mut published = context.egress.publish(Sink::Dead, &subject, &headers, &body, &context.metrics).await;
     if matches!(published, Err(Unpublished::TooLarge(_))) {
-        headers = expected(without_originals(flight, rejection));
+        headers = expected(without_originals(flight, rejection, part));
         published = context.egress.publish(Sink::Dead, &subject, &headers, &body, &context.metrics).await;
     }
     match published {
@@ -127,12 +292,12 @@ async fn bury(context: &Context, flight: &Flight, rejection: &Rejection) -> Outc
             metrics::dead_letter(rejection.code);
             tracing::warn!(
                 story.stream = %flight.origin.stream, story.sequence = flight.origin.sequence,
-                story.bytes = flight.payload.len(), reason = rejection.code, detail = %rejection.detail,
-                "story became a dead letter"
+                story.part = part.number, story.bytes = flight.payload.len(), reason = rejection.code,
+                detail = %rejection.detail, "story became a dead letter"
             );
-            confirm(context, flight, b"+TERM", Outcome::DeadLettered).await
+            Stored::Dead
         }
-        Err(Unpublished::Stopped) => Outcome::Left,
+        Err(Unpublished::Stopped | Unpublished::Killed) => Stored::Stopped,
         Err(Unpublished::TooLarge(why)) => {
             // Start-up makes this impossible unless the broker's limits were lowered since. The story
             // stays in the input stream and comes again later; nothing is lost, and nobody is silent.
@@ -140,8 +305,7 @@ async fn bury(context: &Context, flight: &Flight, rejection: &Rejection) -> Outc
                 story.stream = %flight.origin.stream, story.sequence = flight.origin.sequence, error = %why,
                 "a dead letter does not fit the dead-letter stream; raise its limits"
             );
-            nak(context, flight, UNPLACEABLE_DELAY).await;
-            Outcome::GivenBack
+            Stored::Nowhere
         }
     }
 }
@@ -196,8 +360,8 @@ fn record_subject(template: &str, enriched: &Enriched) -> String {
     subject
 }
 
-fn dead_letter_headers(flight: &Flight, rejection: &Rejection) -> HeaderMap {
-    let mut headers = reason_headers(flight, rejection);
+fn dead_letter_headers(flight: &Flight, rejection: &Rejection, part: Part) -> HeaderMap {
+    let mut headers = reason_headers(flight, rejection, part);
     for (name, values) in flight.headers.iter().flat_map(HeaderMap::iter) {
         for value in values {
             headers.append(format!("{}{name}", names::ORIGINAL_PREFIX).as_str(), value.clone());
@@ -206,16 +370,17 @@ fn dead_letter_headers(flight: &Flight, rejection: &Rejection) -> HeaderMap {
     headers
 }
 
-fn without_originals(flight: &Flight, rejection: &Rejection) -> HeaderMap {
-    let mut headers = reason_headers(flight, rejection);
+fn without_originals(flight: &Flight, rejection: &Rejection, part: Part) -> HeaderMap {
+    let mut headers = reason_headers(flight, rejection, part);
     let count = flight.headers.iter().map(HeaderMap::len).sum::<usize>();
     headers.insert(names::ORIGINALS_LEFT_OUT, count.to_string());
     headers
 }
 
-fn reason_headers(flight: &Flight, rejection: &Rejection) -> HeaderMap {
-    let id = format!("dead:{}", names::message_id(&flight.origin));
+fn reason_headers(flight: &Flight, rejection: &Rejection, part: Part) -> HeaderMap {
+    let id = format!("dead:{}", names::part_id(names::message_id(&flight.origin), part));
     let mut headers = names::origin_headers(&flight.origin, &flight.subject, flight.attempt, &id);
+    put_part(&mut headers, part);
     headers.insert(names::REASON, rejection.code);
     if let Some(detail) = header_value(&rejection.detail) {
         headers.insert(names::DETAIL, detail);

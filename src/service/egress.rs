@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     broker::{self, Backoff, Receipt},
     config::Delivery,
+    lineage::Keeper,
     metrics::Metrics,
 };
 
@@ -20,46 +21,54 @@ pub enum Sink {
     Output,
     /// The dead-letter stream.
     Dead,
+    /// The stream where embargoed stories wait.
+    Held,
+    /// The state bucket.
+    State,
 }
+
+/// How many sinks there are.
+const SINKS: usize = 4;
 
 /// Closed while any publication is being tried again. An outage of a sink is never a story's
 /// fault: nothing more is asked for, and what is in the worker is held and tried again.
 #[derive(Debug)]
 pub struct Gate {
-    held: watch::Sender<[usize; 2]>,
+    held: watch::Sender<[usize; SINKS]>,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { held: watch::Sender::new([0; 2]) }
+        Self { held: watch::Sender::new([0; SINKS]) }
     }
 }
 
 impl Gate {
-    /// Whether both sinks take what they are given.
+    /// Whether all sinks take what they are given.
     pub fn is_open(&self) -> bool {
-        *self.held.borrow() == [0; 2]
+        *self.held.borrow() == [0; SINKS]
     }
 
-    /// Waits until both do.
+    /// Waits until all do.
     pub async fn opened(&self) {
         // The sender lives in `self`, so the channel cannot close while this waits.
-        let _ = self.held.subscribe().wait_for(|held| *held == [0; 2]).await;
+        let _ = self.held.subscribe().wait_for(|held| *held == [0; SINKS]).await;
     }
 
     /// Notes a publication that has to be tried again; it is over when the guard is dropped.
-    fn hold(&self, sink: Sink) -> Held<'_> {
+    pub(super) fn hold(&self, sink: Sink) -> Held<'_> {
         self.held.send_modify(|held| held[sink as usize] += 1);
         Held { gate: self, sink }
     }
 
-    fn count(&self, sink: Sink) -> usize {
+    pub(super) fn count(&self, sink: Sink) -> usize {
         self.held.borrow()[sink as usize]
     }
 }
 
 /// A publication that is being tried again.
-struct Held<'a> {
+#[derive(Debug)]
+pub(super) struct Held<'a> {
     gate: &'a Gate,
     sink: Sink,
 }
@@ -77,6 +86,17 @@ pub enum Unpublished {
     TooLarge(String),
     /// The worker stopped first.
     Stopped,
+    /// A kill of the story came while it was being tried again.
+    Killed,
+}
+
+/// Where to look whether a story was killed.
+#[derive(Clone, Copy, Debug)]
+pub struct Tombstone<'a> {
+    /// Keeps the versions.
+    pub keeper: &'a Keeper,
+    /// What those of the story share.
+    pub key: &'a str,
 }
 
 /// Publishes with retries and the same message id, until stored or stopped.
@@ -99,6 +119,23 @@ impl Egress {
     /// Too large for ever, or stopped.
     pub async fn publish(
         &self,
+        sink: Sink,
+        subject: &str,
+        headers: &HeaderMap,
+        body: &Bytes,
+        metrics: &Metrics,
+    ) -> Result<bool, Unpublished> {
+        self.publish_unless(None, sink, subject, headers, body, metrics).await
+    }
+
+    /// As [`Self::publish`]; before each try but the first it is asked whether the story was killed
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::publish`], or killed.
+    pub async fn publish_unless(
+        &self,
+        killed: Option<Tombstone<'_>>,
         sink: Sink,
         subject: &str,
         headers: &HeaderMap,
@@ -139,6 +176,11 @@ impl Egress {
             tokio::select! {
                 () = tokio::time::sleep(backoff.pause()) => {}
                 () = self.stop_now.cancelled() => return Err(Unpublished::Stopped),
+            }
+            if let Some(tombstone) = killed
+                && tombstone.keeper.is_killed(tombstone.key).await == Ok(true)
+            {
+                return Err(Unpublished::Killed);
             }
         }
     }

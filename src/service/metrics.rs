@@ -46,6 +46,8 @@ pub enum Outcome {
     Recorded,
     /// Its record was stored by an earlier delivery, and it is acknowledged now.
     Repeated,
+    /// It waits for its time on the held stream, and is acknowledged.
+    Held,
     /// Its dead letter is stored and it is terminated.
     DeadLettered,
     /// It came while an earlier delivery of it was still here.
@@ -60,9 +62,10 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Recorded,
         Self::Repeated,
+        Self::Held,
         Self::DeadLettered,
         Self::Copy,
         Self::Unconfirmed,
@@ -75,6 +78,7 @@ impl Outcome {
         match self {
             Self::Recorded => "recorded",
             Self::Repeated => "repeated",
+            Self::Held => "held",
             Self::DeadLettered => "dead_lettered",
             Self::Copy => "copy",
             Self::Unconfirmed => "unconfirmed",

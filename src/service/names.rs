@@ -34,6 +34,20 @@ pub const ORIGINAL_PREFIX: &str = "Copydesk-Original-";
 pub const ORIGINALS_LEFT_OUT: &str = "Copydesk-Originals-Left-Out";
 /// A reference time given beside the story (RFC 3339).
 pub const REFERENCE_TIME: &str = "Copydesk-Reference-Time";
+/// The format of a message, where its sender says so; one of the names of `docs/FORMATS.md`.
+pub const FORMAT: &str = "Copydesk-Format";
+/// Which story of its message this is, counted from 1, where the message carries several.
+pub const PART: &str = "Copydesk-Part";
+/// How many stories the message carries.
+pub const PARTS: &str = "Copydesk-Parts";
+/// What the versions of the story share.
+pub const LINEAGE_KEY: &str = "Copydesk-Lineage-Key";
+/// Its version among them.
+pub const LINEAGE_VERSION: &str = "Copydesk-Lineage-Version";
+/// How it stands to the others: `current`, `late`, `superseded` or `killed`.
+pub const LINEAGE_STATE: &str = "Copydesk-Lineage-State";
+/// Until when a story on the held stream waits (RFC 3339).
+pub const HELD_UNTIL: &str = "Copydesk-Held-Until";
 /// Media type of the payload.
 pub const CONTENT_TYPE: &str = "Content-Type";
 /// W3C trace context; passes through.
@@ -46,6 +60,28 @@ pub const EXTRACTOR_VERSION: &str = concat!("copydesk/", env!("CARGO_PKG_VERSION
 /// stream that was deleted and made again.
 pub fn message_id(origin: &Origin) -> String {
     format!("{}:{}:{}", origin.stream, origin.sequence, origin.stored_ns)
+}
+
+/// A message id for one of several stories of a message.
+pub fn part_id(message_id: String, part: Part) -> String {
+    match part.of {
+        0 | 1 => message_id,
+        _ => format!("{message_id}:{}", part.number),
+    }
+}
+
+/// A story's place in its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Part {
+    /// Counted from 1.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+impl Part {
+    /// The only story of its message, or the message as a whole.
+    pub const WHOLE: Self = Self { number: 1, of: 1 };
 }
 
 /// Headers that every record and every dead letter carries.

@@ -13,18 +13,28 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{
-    decode::{DecodeError, Hints},
+    decode::{self, DecodeError, Hints},
     extract::Desk,
+    lineage::Sighting,
+    record::{Record, StatusKind},
 };
 
 /// What becomes of a story's bytes. The service's only door to the desk.
 pub trait Reader: Send + Sync + 'static {
-    /// Reads one story.
+    /// Reads the stories of a message, in the order sent.
     ///
     /// # Errors
-    /// The story can never be read.
-    fn read(&self, input: &[u8], hints: &Hints) -> Result<Enriched, DecodeError>;
+    /// Outside: the message can never be read; inside: a story of it.
+    fn read(&self, input: &[u8], hints: &Hints) -> Result<Stories<DecodeError>, DecodeError>;
+
+    /// Whether the message is a kill, which waits for no limit.
+    fn is_kill(&self, _input: &[u8], _hints: &Hints) -> bool {
+        false
+    }
 }
+
+/// The stories of a message; one that cannot be read stands as an error among the others.
+pub type Stories<E> = Vec<Result<Enriched, E>>;
 
 /// A record ready to be published.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,27 +51,46 @@ pub struct Enriched {
     pub status: Option<String>,
     /// The feed.
     pub source: Option<String>,
+    /// What the versions of the story are told by; the body does not hold the lineage yet.
+    pub sighting: Option<Sighting>,
+    /// Not to be published before.
+    pub embargo: Option<jiff::Timestamp>,
 }
 
 impl Reader for Desk {
-    fn read(&self, input: &[u8], hints: &Hints) -> Result<Enriched, DecodeError> {
-        let record = self.read_bytes(input, hints)?;
-        let status = record.status.as_ref().and_then(|status| serde_json::to_value(status.kind).ok());
-        let body = serde_json::to_vec(&record).map_err(|error| DecodeError {
-            code: "record.unwritable",
-            message: error.to_string(),
-            offset: None,
-            id: Some(record.id.clone()),
-        })?;
-        Ok(Enriched {
-            body: body.into(),
-            agency: record.dateline.as_ref().and_then(|d| d.agency.as_ref()).map(|span| span.text.clone()),
-            language: record.language.map(|language| language.code),
-            status: status.and_then(|kind| kind.as_str().map(str::to_owned)),
-            source: record.source,
-            id: record.id,
-        })
+    fn read(&self, input: &[u8], hints: &Hints) -> Result<Stories<DecodeError>, DecodeError> {
+        let stories = decode::decode_all(input, hints)?;
+        Ok(stories.into_iter().map(|story| enrich(Desk::read(self, story?))).collect())
     }
+
+    fn is_kill(&self, input: &[u8], hints: &Hints) -> bool {
+        let stories = decode::decode_all(input, hints).unwrap_or_default();
+        stories.iter().flatten().any(|story| self.peek(story) == StatusKind::Kill)
+    }
+}
+
+fn enrich(mut record: Record) -> Result<Enriched, DecodeError> {
+    let status = record.status.as_ref().and_then(|status| serde_json::to_value(status.kind).ok());
+    let embargo = record.status.as_ref().and_then(|status| status.embargo.as_ref()).and_then(|time| time.parse().ok());
+    let sighting = record.sighting();
+    // Put in when it is known how the story stands to its other versions.
+    record.lineage = None;
+    let body = serde_json::to_vec(&record).map_err(|error| DecodeError {
+        code: "record.unwritable",
+        message: error.to_string(),
+        offset: None,
+        id: Some(record.id.clone()),
+    })?;
+    Ok(Enriched {
+        body: body.into(),
+        agency: record.dateline.as_ref().and_then(|d| d.agency.as_ref()).map(|span| span.text.clone()),
+        language: record.language.map(|language| language.code),
+        status: status.and_then(|kind| kind.as_str().map(str::to_owned)),
+        source: record.source,
+        id: record.id,
+        sighting,
+        embargo,
+    })
 }
 
 /// Why a story is refused for ever.
@@ -73,6 +102,12 @@ pub struct Rejection {
     pub detail: String,
     /// The story's own id, where it could be read.
     pub id: Option<String>,
+}
+
+impl From<DecodeError> for Rejection {
+    fn from(error: DecodeError) -> Self {
+        Self { code: error.code, detail: error.message, id: error.id }
+    }
 }
 
 /// Threads that read stories.
@@ -137,11 +172,25 @@ impl Pool {
         }
     }
 
-    /// Reads one story in the pool.
+    /// Whether a message is a kill. Asked of stories that would have to wait for a limit, in the
+    /// pool and without a place in its queue: the permits bound how many ask.
+    pub async fn is_kill(&self, input: Bytes, hints: Hints) -> bool {
+        let (tell, told) = oneshot::channel();
+        let reader = self.reader.clone();
+        self.threads.spawn_fifo(move || {
+            let answer = catch_unwind(AssertUnwindSafe(|| reader.is_kill(&input, &hints)));
+            // Nobody listens any more when the deadline has passed.
+            let _ = tell.send(answer.unwrap_or(false));
+        });
+        tokio::time::timeout(self.deadline, told).await.is_ok_and(|answer| answer.unwrap_or(false))
+    }
+
+    /// Reads one message in the pool.
     ///
     /// # Errors
-    /// The story can never be read: it does not decode, reading it panicked, or took too long.
-    pub async fn read(&self, slot: Slot, input: Bytes, hints: Hints) -> Result<Enriched, Rejection> {
+    /// Outside: it can never be read, because it does not decode, reading it panicked, or took too
+    /// long. Inside: a story of it.
+    pub async fn read(&self, slot: Slot, input: Bytes, hints: Hints) -> Result<Stories<Rejection>, Rejection> {
         let (tell_begun, begun) = oneshot::channel();
         let (tell, told) = oneshot::channel();
         let (reader, watch) = (self.reader.clone(), self.watch.clone());
@@ -160,9 +209,8 @@ impl Pool {
             return Err(Rejection { code: "read.panic", detail: "the pool lost the story".to_owned(), id: None });
         }
         match tokio::time::timeout(self.deadline, told).await {
-            Ok(Ok(Ok(read))) => {
-                read.map_err(|error| Rejection { code: error.code, detail: error.message, id: error.id })
-            }
+            Ok(Ok(Ok(Ok(stories)))) => Ok(stories.into_iter().map(|story| story.map_err(Rejection::from)).collect()),
+            Ok(Ok(Ok(Err(error)))) => Err(error.into()),
             Ok(Ok(Err(())) | Err(_)) => {
                 Err(Rejection { code: "read.panic", detail: "reading the story panicked".to_owned(), id: None })
             }
@@ -189,13 +237,13 @@ mod tests {
     struct Odd(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
 
     impl Reader for Odd {
-        fn read(&self, input: &[u8], _: &Hints) -> Result<Enriched, DecodeError> {
+        fn read(&self, input: &[u8], _: &Hints) -> Result<Stories<DecodeError>, DecodeError> {
             match input {
                 b"panic" => panic!("on purpose"),
                 b"hang" => drop(self.0.lock().expect("one at a time").recv()),
                 _ => {}
             }
-            Ok(Enriched { id: String::from_utf8_lossy(input).into_owned(), ..Enriched::default() })
+            Ok(vec![Ok(Enriched { id: String::from_utf8_lossy(input).into_owned(), ..Enriched::default() })])
         }
     }
 
@@ -229,7 +277,7 @@ mod tests {
     #[test]
     fn the_desk_gives_what_subjects_are_made_of() {
         let read = Reader::read(&Desk::new(), br#"{"id":"a","text":"All quiet.","source":"s1"}"#, &Hints::default());
-        let read = read.expect("a story");
+        let read = read.expect("a message").remove(0).expect("a story");
         assert_eq!(
             (read.id.as_str(), read.source.as_deref(), read.status.as_deref()),
             ("a", Some("s1"), Some("original"))

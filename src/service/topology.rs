@@ -14,7 +14,7 @@ use async_nats::jetstream::{
 
 use super::{
     broker::Broker,
-    config::{Config, Input},
+    config::{Config, EmbargoMode, Input},
     ingress::bytes_per_pull_min,
 };
 
@@ -114,9 +114,10 @@ enum Role {
     Input,
     Output,
     Dead,
+    Held,
 }
 
-fn streams(config: &Config) -> [Wanted; 3] {
+fn streams(config: &Config) -> Vec<Wanted> {
     let base = |name: &str, subjects: &[String]| stream::Config {
         name: name.to_owned(),
         subjects: subjects.to_vec(),
@@ -127,7 +128,14 @@ fn streams(config: &Config) -> [Wanted; 3] {
         ..stream::Config::default()
     };
     let streams = &config.streams;
-    [
+    let held = (config.embargo.mode == EmbargoMode::Hold).then(|| Wanted {
+        role: Role::Held,
+        config: stream::Config {
+            duplicate_window: Duration::from_millis(streams.output.duplicate_window_ms),
+            ..base(&streams.held.name, &streams.held.subjects)
+        },
+    });
+    let mut wanted = vec![
         Wanted {
             role: Role::Input,
             config: stream::Config {
@@ -149,7 +157,9 @@ fn streams(config: &Config) -> [Wanted; 3] {
                 ..base(&streams.dead.name, &streams.dead.subjects)
             },
         },
-    ]
+    ];
+    wanted.extend(held);
+    wanted
 }
 
 /// The durable consumer of an input.
@@ -334,7 +344,7 @@ fn compare_stream(wanted: &Wanted, is: &stream::Config, max_payload: usize) -> V
                 )
             });
         }
-        Role::Output => {}
+        Role::Output | Role::Held => {}
         Role::Dead => {
             found.breaks(is.max_message_size > 0, || {
                 format!(
