@@ -59,7 +59,7 @@ fn service_and_number(text: &str) -> Option<(&str, &str)> {
 }
 
 pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
-    let decoded = charset::decode(input)?;
+    let decoded = wire::without_references(charset::decode(input)?);
     let stories = wire::transmissions(&decoded.text).into_iter().take(STORIES_MAX + 1).map(|span| {
         let mut story = Story { encoding: decoded.encoding, ..Story::blank(Format::Anpa1312) };
         wire::note_encoding(&decoded.anomalies, &mut story);

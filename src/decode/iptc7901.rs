@@ -57,7 +57,7 @@ pub(super) fn is_it(input: &[u8]) -> bool {
 }
 
 pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
-    let decoded = charset::decode(input)?;
+    let decoded = wire::without_references(charset::decode(input)?);
     let stories = transmissions(&decoded.text).into_iter().take(STORIES_MAX + 1).map(|span| {
         let mut story = Story { encoding: decoded.encoding, ..Story::blank(Format::Iptc7901) };
         wire::note_encoding(&decoded.anomalies, &mut story);
@@ -146,6 +146,7 @@ fn read(transmission: &str, story: &mut Story) {
     if telex && body.first().is_some_and(|line| is_routing(line)) {
         put(story, "routing", json!(body.remove(0).trim()));
     }
+    take_header_below(&mut body, story);
     read_trailer(parts.trailer, &mut body, story);
     let notes = may_have_notes(parts.body).then(|| body.iter().position(|line| is_not_for_publication(line))).flatten();
     let notes: Vec<Cow<'_, str>> = notes.map(|at| body.split_off(at)).unwrap_or_default();
@@ -154,6 +155,17 @@ fn read(transmission: &str, story: &mut Story) {
     let notes = notes.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
     if !notes.is_empty() {
         story.ednote = Some(story.ednote.take().map_or(notes.clone(), |first| format!("{first}\n{notes}")));
+    }
+}
+
+/// A header that stands below `ZCZC`, or once more below STX.
+fn take_header_below(body: &mut Vec<Cow<'_, str>>, story: &mut Story) {
+    let Some(at) = body.iter().position(|line| !line.trim().is_empty()) else { return };
+    let Some(line) = body.get(at).map(|line| line.clone().into_owned()) else { return };
+    let header = Header::read(&line).filter(|header| story.id.is_empty() || header.words.is_some());
+    if header.is_some() {
+        read_first_line(&line, story);
+        body.drain(..=at);
     }
 }
 
@@ -248,7 +260,8 @@ fn is_not_for_publication(line: &str) -> bool {
     let head = until(line, line.floor_char_boundary(HEADER_LINE_BYTES_MAX)).trim();
     let low = head.to_lowercase();
     let low = low.trim_start_matches('*').trim();
-    HEADS.iter().any(|head| low.starts_with(head)) || INSIDE.iter().any(|words| low.contains(words))
+    let is_notebook = low.starts_with('#') && (low.contains("notebook") || low.contains("notizblock"));
+    is_notebook || HEADS.iter().any(|head| low.starts_with(head)) || INSIDE.iter().any(|words| low.contains(words))
 }
 
 /// Reads slug, status, headline and byline at the head of the body; where the copy starts.
@@ -427,6 +440,21 @@ fn put_line(story: &mut Story, name: &str, line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_below_zczc_and_a_trailer_without_a_zone_are_read() {
+        let text =
+            b"ZCZC\r\nxna0123 4 POL\r\n\r\nFloods in Norwick =\r\n\r\n     NORWICK, Nov. 20 (Wire) -- Three people \
+            &amp; a dog were missing.\r\n\r\n201433 Nov 31\r\nNNNN\r\n";
+        let story = decode(text).expect("a transmission").remove(0).expect("a story");
+        assert_eq!(
+            (story.source.as_deref(), story.urgency, story.category.as_deref()),
+            (Some("xna"), Some(4), Some("POL"))
+        );
+        assert_eq!(story.headline.as_deref(), Some("Floods in Norwick"));
+        assert_eq!(story.reference_time.map(|time| time.value).as_deref(), Some("2031-11-20T14:33:00Z"));
+        assert!(story.text.ends_with("& a dog were missing."), "{:?}", story.text);
+    }
 
     #[test]
     fn headers_with_loose_spacing() {

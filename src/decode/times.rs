@@ -87,9 +87,16 @@ pub(super) fn read_anpa_trailer(words: &str) -> Option<Time> {
 pub(super) fn read_7901_trailer(words: &str) -> Option<Time> {
     let mut parts = words.split_whitespace();
     let digits = parts.next().filter(|part| part.len() == 6 && part.bytes().all(|byte| byte.is_ascii_digit()))?;
-    let zone = parts.next()?;
-    let month = parts.next()?.get(..3)?.to_ascii_lowercase();
-    let (month, _) = (1_i16..).zip(MONTHS).find(|(_, name)| *name == month)?;
+    let month_of = |word: &str| {
+        let low = word.get(..3)?.to_ascii_lowercase();
+        (1_i16..).zip(MONTHS).find(|(_, name)| *name == low).map(|(month, _)| month)
+    };
+    let word = parts.next()?;
+    // Some agencies leave the zone out.
+    let (zone, month) = match month_of(word) {
+        Some(month) => ("", month),
+        None => (word, month_of(parts.next()?)?),
+    };
     let year = parts.next()?.trim_start_matches('\'').parse().ok()?;
     at(year, month, digits.get(..2)?.parse().ok()?, &format!("{}{zone}", digits.get(2..)?))
 }
@@ -193,6 +200,7 @@ mod tests {
         let day = |words| read_7901_trailer(words).map(|time| time.value);
         assert_eq!(day("040506 GMT Mar 31").as_deref(), Some("2031-03-04T05:06:00Z"));
         assert_eq!(day("040506 GMT MAR 2031").as_deref(), Some("2031-03-04T05:06:00Z"));
+        assert_eq!(day("040506 Mar 31").as_deref(), Some("2031-03-04T05:06:00Z"));
         assert_eq!(day("04050 GMT Mar 31"), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::{charset::Decoded, entities};
 use crate::{
     story::{Anomaly, DeclaredStatus, Story},
     text::{Span, from, slice, until},
@@ -187,6 +188,16 @@ pub(super) fn typeset(line: &str) -> String {
     }
     out.push_str(from(line, copied));
     out
+}
+
+/// Character references have no business on a wire: a program on the way wrote them. They are
+/// read, and told.
+pub(super) fn without_references(mut decoded: Decoded) -> Decoded {
+    if entities::first_left(&decoded.text).is_some() {
+        decoded.text = entities::decode(&decoded.text).into_owned();
+        decoded.anomalies.push(Anomaly::story("markup.double_escaped"));
+    }
+    decoded
 }
 
 #[cfg(test)]

@@ -1,0 +1,124 @@
+//! Fuzzing without a fuzzer: each target reads the committed corpus, and mutations of it, a stated
+//! number of times; the same bytes in every run. A target asserts what holds for whatever comes in.
+
+use copydesk::{
+    decode::{self, Hints},
+    story::Format,
+};
+
+/// Mutations that each target reads, beside the corpus itself.
+const EXECUTIONS: u32 = 3_000;
+/// No input is longer.
+const INPUT_BYTES_MAX: usize = 16 * 1024;
+
+/// The corpus: transmissions of our own writing, in every format.
+fn corpus() -> Vec<Vec<u8>> {
+    let mut paths: Vec<_> = ["tests/fixtures/formats", "tests/fixtures/stories"]
+        .into_iter()
+        .flat_map(|folder| std::fs::read_dir(folder).expect("a corpus"))
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_file())
+        .collect();
+    paths.sort();
+    paths.iter().map(|path| std::fs::read(path).expect("an input")).collect()
+}
+
+/// One target: reads the input as a format, or as what it looks like.
+fn target(input: &[u8], format: Option<Format>) {
+    let hints = Hints { format, ..Hints::default() };
+    let stories = match decode::decode_all(input, &hints) {
+        Ok(stories) => stories,
+        Err(error) => {
+            assert!(error.code.starts_with("decode."));
+            assert!(error.offset.is_none_or(|offset| offset <= input.len()));
+            return;
+        }
+    };
+    assert!(!stories.is_empty());
+    for story in stories.iter().flatten() {
+        assert!(!story.text.contains('\r') && !story.id.is_empty());
+        let spans = story.anomalies.iter().filter_map(|anomaly| anomaly.span);
+        for span in spans.chain(story.markup.iter().map(|markup| markup.span)) {
+            assert!(story.text.get(span.start()..span.end()).is_some(), "{span:?} does not fit");
+        }
+    }
+}
+
+/// Pseudo-random numbers (SplitMix64): the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let value = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((value ^ (value >> 31)) % limit.max(1) as u64).unwrap_or(0)
+    }
+}
+
+/// Flips, cuts, doubles, splices with another input, puts marks in.
+fn mutate(corpus: &[Vec<u8>], numbers: &mut Numbers) -> Vec<u8> {
+    const MARKS: [&[u8]; 12] =
+        [b"<", b">", b"&", b"]]>", b"<![CDATA[", b"\x01", b"\x02", b"\x03", b"{", b"\"", b"&amp;lt;", b"\r\n\r\n"];
+    let mut input = corpus[numbers.below(corpus.len())].clone();
+    for _ in 0..=numbers.below(6) {
+        let at = numbers.below(input.len());
+        match numbers.below(6) {
+            0 if !input.is_empty() => input[at] = numbers.below(256) as u8,
+            1 => input.truncate(at),
+            2 => drop(input.splice(at..at, MARKS[numbers.below(MARKS.len())].iter().copied())),
+            3 => {
+                let end = (at + numbers.below(200)).min(input.len());
+                let piece = input[at.min(end)..end].to_vec();
+                drop(input.splice(at..at, piece.repeat(1 + numbers.below(8))));
+            }
+            4 => {
+                let end = (at + numbers.below(100)).min(input.len());
+                drop(input.drain(at.min(end)..end));
+            }
+            _ => {
+                let other = &corpus[numbers.below(corpus.len())];
+                let from = numbers.below(other.len());
+                input.truncate(at);
+                input.extend_from_slice(&other[from.min(other.len())..]);
+            }
+        }
+        input.truncate(INPUT_BYTES_MAX);
+    }
+    input
+}
+
+fn fuzz(format: Option<Format>, seed: u64) {
+    let corpus = corpus();
+    for input in &corpus {
+        target(input, format);
+    }
+    let mut numbers = Numbers(seed);
+    for _ in 0..EXECUTIONS {
+        target(&mutate(&corpus, &mut numbers), format);
+    }
+}
+
+macro_rules! targets {
+    ($($name:ident: $format:expr, $seed:literal;)*) => {
+        $(#[test]
+        fn $name() {
+            fuzz($format, $seed);
+        })*
+    };
+}
+
+targets! {
+    detection: None, 1;
+    anpa1312: Some(Format::Anpa1312), 2;
+    iptc7901: Some(Format::Iptc7901), 3;
+    nitf: Some(Format::Nitf), 4;
+    newsml_g2: Some(Format::NewsmlG2), 5;
+    newsml1: Some(Format::Newsml1), 6;
+    ninjs: Some(Format::Ninjs), 7;
+    rss: Some(Format::Rss), 8;
+    atom: Some(Format::Atom), 9;
+    email: Some(Format::Email), 10;
+    plain: Some(Format::Plain), 11;
+    envelope: Some(Format::Envelope), 12;
+}
