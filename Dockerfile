@@ -11,5 +11,6 @@ COPY --from=build /build/target/dist/copydesk /usr/local/bin/copydesk
 COPY LICENSE NOTICE /usr/share/doc/copydesk/
 USER 10001
 EXPOSE 9464
+HEALTHCHECK --interval=10s --timeout=4s --start-period=10s CMD ["copydesk", "health"]
 ENTRYPOINT ["copydesk"]
 CMD ["run"]

@@ -3,6 +3,8 @@
 mod config;
 mod demo;
 mod extract;
+mod health;
+mod manual;
 mod publish;
 mod run;
 pub mod server;
@@ -37,8 +39,14 @@ enum Command {
     Tail(tail::Arguments),
     /// Check or show the configuration, without a broker
     Config(config::Arguments),
+    /// Ask a running worker of this machine how it is; exit status 0 when it is well
+    Health(health::Arguments),
     /// Print the JSON Schema of a record
     Schema,
+    /// Print what a shell needs to complete this program's command line
+    Completions(manual::CompletionsArguments),
+    /// Print the manual page, or write all of them into a folder
+    Man(manual::ManArguments),
 }
 
 /// Where the configuration comes from.
@@ -83,7 +91,10 @@ pub fn main() -> ExitCode {
         Command::Publish(arguments) => publish::main(&arguments),
         Command::Tail(arguments) => tail::main(&arguments),
         Command::Config(arguments) => config::main(&arguments),
+        Command::Health(arguments) => health::main(&arguments),
         Command::Schema => print_schema(),
+        Command::Completions(arguments) => manual::completions(&arguments),
+        Command::Man(arguments) => manual::man(&arguments),
     };
     match result {
         Ok(status) => status,

@@ -11,23 +11,22 @@ pub mod delivery;
 pub mod egress;
 pub mod embargo;
 pub mod flight;
+pub mod gauges;
 pub mod http;
 pub mod ingress;
 pub mod lineage;
 pub mod metrics;
 pub mod names;
 pub mod pool;
+pub mod readiness;
 pub mod state;
 pub mod topology;
+pub mod trace;
 
 use std::{
-    collections::BTreeMap,
     net::SocketAddr,
     panic::AssertUnwindSafe,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -36,6 +35,7 @@ use futures_util::FutureExt;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument as _;
 
 use self::{
     admission::Admission,
@@ -47,6 +47,7 @@ use self::{
     ingress::{Arrival, Budget, Puller},
     metrics::{Metrics, Outcome},
     pool::{Pool, Reader},
+    readiness::State,
     topology::TopologyError,
 };
 
@@ -71,59 +72,6 @@ impl Summary {
     }
 }
 
-/// What the worker tells about itself while it runs.
-#[derive(Debug, Default)]
-struct State {
-    connected: AtomicBool,
-    consuming: AtomicBool,
-    stopping: AtomicBool,
-    /// Inputs that cannot be asked for stories at the moment, with the reason.
-    pull_troubles: Mutex<BTreeMap<String, String>>,
-    pool: Arc<pool::Watch>,
-    gate: Arc<egress::Gate>,
-    outcomes: [AtomicU64; Outcome::ALL.len()],
-}
-
-impl http::Readiness for State {
-    fn obstacles(&self) -> Vec<String> {
-        let unless = |holds: &AtomicBool, what: &str| (!holds.load(Ordering::Relaxed)).then(|| what.to_owned());
-        let mut obstacles: Vec<String> = [
-            unless(&self.connected, "the broker is not connected"),
-            unless(&self.consuming, "streams and consumers are not checked yet"),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        if !self.gate.is_open() {
-            obstacles.push("the output or dead-letter stream does not take messages".to_owned());
-        }
-        let troubles = self.pull_troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        obstacles.extend(troubles.iter().map(|(input, why)| format!("input {input} cannot be read: {why}")));
-        obstacles.extend(http::Readiness::cause_of_death(self));
-        if self.stopping.load(Ordering::Relaxed) {
-            obstacles.push("the worker is stopping".to_owned());
-        }
-        obstacles
-    }
-
-    fn cause_of_death(&self) -> Option<String> {
-        self.pool.is_dead().then(|| "every thread of the pool is lost to a story that does not end".to_owned())
-    }
-}
-
-impl State {
-    /// Notes whether an input can be asked for stories.
-    fn pulled(&self, input: &str, trouble: Option<String>) {
-        let mut troubles = self.pull_troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        match trouble {
-            Some(why) => drop(troubles.insert(input.to_owned(), why)),
-            None => drop(troubles.remove(input)),
-        }
-    }
-}
-
-/// How often gauges are refreshed and the exporter tidies up.
-const GAUGE_INTERVAL: Duration = Duration::from_secs(2);
 /// What is kept of the grace period for flushing and closing the connection.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
 
@@ -139,7 +87,7 @@ pub async fn run(
     stop: CancellationToken,
     listening: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<Summary> {
-    let state = Arc::new(State::default());
+    let state = Arc::new(State::new(&config.http));
     // Ends whatever serves the worker, however it leaves.
     let end = CancellationToken::new();
     let _end_guard = end.clone().drop_guard();
@@ -156,6 +104,7 @@ pub async fn run(
     }
     let metrics = Metrics::new();
     let broker = broker::connect(&config.nats).await?;
+    state.listens_to(broker.signs.clone());
     tasks.spawn(follow_connection(broker.connected.clone(), state.clone(), end.clone()));
     if !prepare(&broker, &config, &stop).await? {
         return Ok(Summary::default());
@@ -185,10 +134,8 @@ pub async fn run(
     let stories = TaskTracker::new();
     // The parts that must live as long as the worker: the end of one before its time is an error.
     let (mut inputs, mut keepers) = (JoinSet::new(), JoinSet::new());
-    let mut durables = Vec::new();
     for (name, input) in &context.config.inputs.0 {
         let budget = Arc::new(Budget::new(input.stories_max, input.bytes_max));
-        durables.push((name.clone(), input.durable.clone()));
         let connected = broker.connected.clone();
         let reading =
             read_input(name.as_str().into(), budget, connected, context.clone(), stories.clone(), state.clone());
@@ -196,8 +143,8 @@ pub async fn run(
     }
     keepers.spawn(keep_alive(context.clone(), end.clone()).map(|()| "the signs of life"));
     keepers.spawn(broker::watch_client(broker.clone(), end.clone()).map(|()| "the connection"));
-    keepers
-        .spawn(refresh_gauges(context.clone(), broker.clone(), durables, recorder, end.clone()).map(|()| "the gauges"));
+    let looking = gauges::refresh(context.clone(), broker.clone(), state.clone(), recorder, end.clone());
+    keepers.spawn(looking.map(|()| "the gauges"));
     if context.config.embargo.mode == config::EmbargoMode::Hold {
         keepers.spawn(embargo::release_all(context.clone(), end.clone()).map(|()| "the release of held stories"));
     }
@@ -287,7 +234,12 @@ async fn read_input(
     let asking = Arc::new(Puller {
         client: context.client.clone(),
         connected,
-        subject: format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", context.config.streams.input.name, input.durable),
+        subject: format!(
+            "{}.CONSUMER.MSG.NEXT.{}.{}",
+            context.config.nats.api(),
+            context.config.streams.input.name,
+            input.durable
+        ),
         expires: ms(delivery.pull_expires_ms),
         retry: (ms(delivery.retry_delay_min_ms), ms(delivery.retry_delay_max_ms)),
         budget,
@@ -308,7 +260,7 @@ fn arrive(input: &Arc<str>, arrival: Arrival, context: &Arc<Context>, stories: &
     let count = {
         let (state, metrics) = (state.clone(), context.metrics.clone());
         move |outcome: Outcome| {
-            state.outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
+            state.ended(outcome);
             metrics.ended(outcome);
         }
     };
@@ -319,14 +271,20 @@ fn arrive(input: &Arc<str>, arrival: Arrival, context: &Arc<Context>, stories: &
     match context.registry.enter(flight) {
         Entered::Copy => count(Outcome::Copy),
         Entered::New(entry) => {
+            state.came();
             let context = context.clone();
-            stories.spawn(async move {
+            let span = trace::span(&entry.flight);
+            let ending = span.clone();
+            let delivering = async move {
                 let ended = AssertUnwindSafe(delivery::deliver(&context, entry)).catch_unwind().await;
                 if ended.is_err() {
                     tracing::error!("a delivery panicked; its story will come again");
                 }
-                count(ended.unwrap_or(Outcome::Left));
-            });
+                let outcome = ended.unwrap_or(Outcome::Left);
+                ending.record("outcome", outcome.label());
+                count(outcome);
+            };
+            stories.spawn(delivering.instrument(span));
         }
     }
 }
@@ -394,39 +352,6 @@ async fn follow_connection(mut connected: watch::Receiver<bool>, state: Arc<Stat
                 state.connected.store(false, Ordering::Relaxed);
                 return;
             },
-        }
-    }
-}
-
-async fn refresh_gauges(
-    context: Arc<Context>,
-    broker: Broker,
-    durables: Vec<(String, String)>,
-    recorder: Option<PrometheusHandle>,
-    stop: CancellationToken,
-) {
-    let mut tick = tokio::time::interval(GAUGE_INTERVAL);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = tick.tick() => {}
-        }
-        let flights = context.registry.all();
-        for (name, durable) in &durables {
-            let here = || flights.iter().filter(|flight| &*flight.input == name);
-            metrics::in_flight(name, here().count(), here().map(|flight| flight.payload.len()).sum());
-            let stream = &context.config.streams.input.name;
-            let info = async {
-                let handle = broker.jetstream.get_stream_no_info(stream).await.ok()?;
-                handle.consumer_info(durable).await.ok()
-            };
-            if let Some(info) = tokio::select! { () = stop.cancelled() => return, info = info => info } {
-                metrics::consumer(name, info.num_pending, info.num_ack_pending);
-            }
-        }
-        if let Some(recorder) = &recorder {
-            recorder.run_upkeep();
         }
     }
 }

@@ -1,8 +1,11 @@
-//! `copydesk config check|show`.
+//! `copydesk config check|show|docs`.
 
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
 
 use super::Settings;
+use crate::service::config;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -16,6 +19,11 @@ enum Action {
     Check(Settings),
     /// Print what holds after file, environment and flags; secrets are redacted
     Show(Settings),
+    /// Print the table of every key as Markdown, or write it between the marks of a document
+    Docs {
+        /// The document
+        document: Option<PathBuf>,
+    },
 }
 
 pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -24,6 +32,13 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Action::Check(settings) => {
             settings.load()?;
             writeln!(out, "the configuration can be used")?;
+        }
+        Action::Docs { document: None } => write!(out, "{}", config::reference())?,
+        Action::Docs { document: Some(path) } => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let fresh = config::with_reference(&text);
+            let fresh = fresh.with_context(|| format!("{} has no marks for the table of keys", path.display()))?;
+            std::fs::write(path, fresh).with_context(|| format!("cannot write {}", path.display()))?;
         }
         Action::Show(settings) => write!(out, "{}", toml::to_string(&settings.load()?)?)?,
     }

@@ -4,14 +4,14 @@ use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use super::{EXIT_LEFT, Settings};
 use crate::{
     extract::Desk,
     service::{
         self,
-        config::{Config, Log, LogFormat},
+        config::{Config, LogFormat},
         metrics::{self, Outcome},
     },
 };
@@ -24,9 +24,11 @@ pub(super) struct Arguments {
 
 pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let config = arguments.settings.load()?;
-    start_log(&config.log)?;
+    let tracing = start_tracing(&config)?;
     log_panics();
-    super::runtime()?.block_on(work(config))
+    let worked = super::runtime()?.block_on(work(config));
+    tracing.close();
+    worked
 }
 
 async fn work(config: Config) -> anyhow::Result<ExitCode> {
@@ -68,20 +70,58 @@ async fn work(config: Config) -> anyhow::Result<ExitCode> {
     Ok(if summary.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_LEFT) })
 }
 
-/// Logs go to standard error; text on a terminal, JSON elsewhere, unless told otherwise.
-fn start_log(log: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.filter)?;
+/// What has to be closed when the worker has ended.
+struct Tracing {
+    #[cfg(feature = "otel")]
+    exporter: Option<service::trace::export::Exporter>,
+}
+
+impl Tracing {
+    #[cfg(feature = "otel")]
+    fn close(self) {
+        if let Some(exporter) = self.exporter {
+            exporter.close();
+        }
+    }
+
+    #[cfg(not(feature = "otel"))]
+    fn close(self) {
+        let Self {} = self;
+    }
+}
+
+/// Logs go to standard error; text on a terminal, JSON elsewhere, unless told otherwise. Spans go to
+/// the collector, where there is one.
+fn start_tracing(config: &Config) -> anyhow::Result<Tracing> {
+    let log = &config.log;
     let is_json = match log.format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match is_json {
-        true => subscriber.json().flatten_event(true).init(),
-        false => subscriber.with_ansi(std::io::stderr().is_terminal()).init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match is_json {
+        true => lines.json().flatten_event(true).boxed(),
+        false => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+    };
+    let registry = tracing_subscriber::registry().with(lines.with_filter(EnvFilter::try_new(&log.filter)?));
+    #[cfg(feature = "otel")]
+    {
+        use tracing_subscriber::filter::Targets;
+        let exporter = match config.trace.endpoint.is_empty() {
+            true => None,
+            false => Some(service::trace::export::Exporter::start(&config.trace)?),
+        };
+        // The spans of the worker alone: what is exported must not trace its own export.
+        let own = Targets::new().with_target("copydesk", tracing::Level::INFO);
+        registry.with(exporter.as_ref().map(|exporter| exporter.layer().with_filter(own))).init();
+        Ok(Tracing { exporter })
     }
-    Ok(())
+    #[cfg(not(feature = "otel"))]
+    {
+        registry.init();
+        Ok(Tracing {})
+    }
 }
 
 /// A panic's message may hold story text; its place never does.

@@ -21,7 +21,10 @@ use governor::{
 };
 use tokio::{sync::Mutex, time::Instant};
 
-use super::config::Limits;
+use super::{config::Limits, metrics};
+
+/// Label of the limits that hold over all stories of the worker.
+const KEY_OF_ALL: &str = "all";
 
 /// governor's clock over tokio's, so that paused time tests it.
 #[derive(Clone, Debug)]
@@ -122,6 +125,8 @@ pub struct Admission {
     stories: Option<Rate>,
     kib: Option<Rate>,
     turn: Mutex<()>,
+    /// While set, a story waits for a rate.
+    is_holding: AtomicBool,
 }
 
 impl Admission {
@@ -132,8 +137,14 @@ impl Admission {
             stories: Rate::new(limits.stories_per_second, limits.stories_burst, &clock),
             kib: Rate::new(limits.kib_per_second, limits.kib_burst, &clock),
             turn: Mutex::new(()),
+            is_holding: AtomicBool::new(false),
             clock,
         }
+    }
+
+    /// Whether a rate holds the stories back at this moment.
+    pub fn is_holding(&self) -> bool {
+        self.is_holding.load(Ordering::Relaxed)
     }
 
     /// Waits for this story's turn, and until it conforms to both rates at once. Cells are taken at
@@ -145,13 +156,20 @@ impl Admission {
         if rates().next().is_none() {
             return;
         }
+        let began = Instant::now();
         let _turn = self.turn.lock().await;
         loop {
             let wait = rates().map(|(rate, cells)| rate.wait(cells, &self.clock)).max().unwrap_or_default();
             if wait.is_zero() {
                 break;
             }
+            self.is_holding.store(true, Ordering::Relaxed);
             tokio::time::sleep(wait.max(Duration::from_millis(1))).await;
+        }
+        self.is_holding.store(false, Ordering::Relaxed);
+        let waited = began.elapsed();
+        if waited >= Duration::from_millis(1) {
+            metrics::limited(KEY_OF_ALL, waited);
         }
         rates().for_each(|(rate, cells)| rate.take(cells, &self.clock));
     }

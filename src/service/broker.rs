@@ -1,14 +1,17 @@
 //! The connection, and requests whose answer is believed only when it says so.
 
+mod connection;
+pub mod version;
+
 use std::{sync::Arc, time::Duration};
 
-use async_nats::{Client, ConnectOptions, Event, HeaderMap, Request, Subject, client::RequestErrorKind, jetstream};
+use async_nats::{Client, HeaderMap, Request, Subject, client::RequestErrorKind, jetstream};
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::config::Nats;
+pub use self::connection::{Signs, connect};
 
 /// A connection with what is known of its state.
 #[derive(Clone, Debug)]
@@ -21,86 +24,14 @@ pub struct Broker {
     pub connected: watch::Receiver<bool>,
     /// Cancelled before the connection is closed on purpose.
     pub closing: CancellationToken,
+    /// What was last heard of it.
+    pub signs: Arc<Signs>,
+    /// Prefix of the JetStream API.
+    pub api: String,
 }
 
-/// Messages that one subscription may hold. Above every permit count: a full channel would drop.
-const SUBSCRIPTION_CAPACITY: usize = 131_072;
 /// How often the client itself is tested.
 const CLIENT_CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// Longest pause between two attempts to connect.
-const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(4);
-
-/// Connects; waits without end for a server, and reconnects without end.
-///
-/// # Errors
-/// A configuration that cannot be used (a credentials file that cannot be read, a URL that is
-/// none), or a server that refuses.
-pub async fn connect(nats: &Nats) -> anyhow::Result<Broker> {
-    let (tell, connected) = watch::channel(false);
-    let tell = Arc::new(tell);
-    let closing = CancellationToken::new();
-    let told_closing = closing.clone();
-    let mut options = ConnectOptions::new()
-        .name(&nats.client_name)
-        .connection_timeout(Duration::from_millis(nats.connect_timeout_ms))
-        .ping_interval(Duration::from_millis(nats.ping_interval_ms))
-        .request_timeout(Some(Duration::from_millis(nats.request_timeout_ms)))
-        .subscription_capacity(SUBSCRIPTION_CAPACITY)
-        .client_capacity(8192)
-        .max_reconnects(None)
-        .retry_on_initial_connect()
-        .reconnect_delay_callback(|attempts| {
-            let doubled = Duration::from_millis(50 << attempts.min(8));
-            jitter(doubled.min(RECONNECT_DELAY_MAX))
-        })
-        .event_callback(move |event| {
-            let (tell, closing) = (tell.clone(), told_closing.clone());
-            async move {
-                match event {
-                    Event::Connected => {
-                        tracing::info!(nats.event = "connected", "connected to the broker");
-                        tell.send_replace(true);
-                    }
-                    Event::Disconnected => {
-                        // A connection that was closed on purpose ends with the same event.
-                        if closing.is_cancelled() {
-                            tracing::debug!(nats.event = %event, "left the broker");
-                        } else {
-                            tracing::warn!(nats.event = %event, "lost the broker");
-                        }
-                        tell.send_replace(false);
-                    }
-                    Event::Closed => {
-                        tell.send_replace(false);
-                    }
-                    Event::LameDuckMode | Event::Draining => tracing::info!(nats.event = %event, "broker is leaving"),
-                    Event::SlowConsumer(_) | Event::ServerError(_) | Event::ClientError(_) => {
-                        tracing::warn!(nats.event = %event, "broker trouble");
-                    }
-                }
-            }
-        });
-    if let (Some(user), Some(password)) = (&nats.user, &nats.password) {
-        options = options.user_and_password(user.clone(), password.expose().to_owned());
-    }
-    if let Some(token) = &nats.token {
-        options = options.token(token.expose().to_owned());
-    }
-    if let Some(path) = &nats.credentials_file {
-        options = options
-            .credentials_file(path)
-            .await
-            .map_err(|error| anyhow::anyhow!("cannot read the credentials file {}: {error}", path.display()))?;
-    }
-    let client = options
-        .connect(nats.urls.as_slice())
-        .await
-        .map_err(|error| anyhow::anyhow!("cannot connect to {}: {error}", nats.urls.join(", ")))?;
-    let jetstream = jetstream::context::ContextBuilder::new()
-        .timeout(Duration::from_millis(nats.request_timeout_ms))
-        .build(client.clone());
-    Ok(Broker { client, jetstream, connected, closing })
-}
 
 /// Waits until the broker has been reached, or until `stop` ends first.
 pub async fn wait_connected(broker: &Broker, stop: &CancellationToken) -> bool {

@@ -7,9 +7,9 @@
 //! `_ms` milliseconds, `bytes` bytes, `kib` kibibytes.
 
 mod layers;
+mod nats;
+mod reference;
 mod secret;
-
-use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 use crate::{decode::Packages, story::Format};
 
 pub use self::{
-    layers::{ConfigError, Layers, keys},
+    layers::{ConfigError, Key, Layers, keys},
+    nats::{Nats, Tls},
+    reference::{reference, with_reference},
     secret::Secret,
 };
 
@@ -41,54 +43,12 @@ pub struct Config {
     pub embargo: Embargo,
     /// The CPU pool.
     pub work: Work,
-    /// The port for probes and metrics.
+    /// The port for probes and metrics, and when the worker calls itself ready.
     pub http: Http,
     /// Logs.
     pub log: Log,
-}
-
-/// How the broker is reached.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Nats {
-    /// Servers of one cluster, as URLs.
-    pub urls: Vec<String>,
-    /// The name that the server's monitoring shows for this connection.
-    pub client_name: String,
-    /// User name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// Password of the user.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub password: Option<Secret>,
-    /// Token, where the server asks for one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token: Option<Secret>,
-    /// Credentials file (JWT and nkey seed).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub credentials_file: Option<PathBuf>,
-    /// Longest wait for one connection attempt.
-    pub connect_timeout_ms: u64,
-    /// How often the connection is tested; a half-open one is noticed after about three of these.
-    pub ping_interval_ms: u64,
-    /// Longest wait for an answer of the broker's API.
-    pub request_timeout_ms: u64,
-}
-
-impl Default for Nats {
-    fn default() -> Self {
-        Self {
-            urls: vec!["nats://127.0.0.1:4222".to_owned()],
-            client_name: "copydesk".to_owned(),
-            user: None,
-            password: None,
-            token: None,
-            credentials_file: None,
-            connect_timeout_ms: 5_000,
-            ping_interval_ms: 10_000,
-            request_timeout_ms: 5_000,
-        }
-    }
+    /// Spans for an OpenTelemetry collector; needs a program built with the feature `otel`.
+    pub trace: Trace,
 }
 
 /// The three streams.
@@ -97,7 +57,7 @@ impl Default for Nats {
 pub struct Streams {
     /// Whether streams and consumers that are missing are created. What exists is never changed.
     pub create_missing: bool,
-    /// Copies of each stream that is created (1, 3 or 5).
+    /// Copies of each stream that is created: 1, 3 or 5.
     pub replicas: u8,
     /// Where raw stories come from.
     pub input: InputStream,
@@ -133,7 +93,8 @@ pub struct InputStream {
     pub name: String,
     /// Subjects that it captures.
     pub subjects: Vec<String>,
-    /// Largest message that it accepts, when the worker creates it.
+    /// Largest message that it accepts, when the worker creates it. The broker's `max_payload` must be
+    /// 64 KiB above, so that a dead letter with its reason always fits.
     pub message_bytes_max: u32,
 }
 
@@ -152,10 +113,10 @@ pub struct OutputStream {
     /// Subjects that it captures.
     pub subjects: Vec<String>,
     /// Subject of a record. `{agency}`, `{language}`, `{status}` and `{source}` are filled in,
-    /// `unknown` where the record has none.
+    /// `unknown` where the record has none. Lies within `subjects` and outside those of the input.
     pub subject: String,
-    /// How long the stream remembers message ids. A story that is delivered again within it gives
-    /// no second record. Must be above twice `delivery.ack_wait_ms`.
+    /// How long the stream remembers message ids, and the dead-letter stream too. A story that is
+    /// delivered again within it gives no second record. Above twice `delivery.ack_wait_ms`.
     pub duplicate_window_ms: u64,
 }
 
@@ -178,7 +139,8 @@ pub struct DeadStream {
     pub name: String,
     /// Subjects that it captures.
     pub subjects: Vec<String>,
-    /// Subject of a dead letter; `{reason}` is filled in.
+    /// Subject of a dead letter; `{reason}` is filled in. Lies within `subjects` and outside those of
+    /// the input.
     pub subject: String,
 }
 
@@ -285,12 +247,12 @@ pub struct Input {
     /// the first story; then nothing may stand on the output streams yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_sequence: Option<u64>,
-    /// Stories that may be in the worker at once.
+    /// Stories that may be in the worker at once, 1 to 100000.
     pub stories_max: u32,
     /// Bytes of stories that may be in the worker at once. At least twice
     /// `limits.story_bytes_max`, and 16 KiB above the broker's `max_payload`.
     pub bytes_max: u64,
-    /// Deliveries that the broker lets be open over all workers of this input.
+    /// Deliveries that the broker lets be open over all workers of this input; at least `stories_max`.
     pub ack_pending_max: u32,
     /// The format of its messages; left out, it is told from the content of each. A message's
     /// `Copydesk-Format` header overrules it.
@@ -319,22 +281,25 @@ impl Default for Input {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Delivery {
-    /// How long the broker waits for a sign of life before it delivers a story again. The worker
-    /// gives one every third of it.
+    /// How long the broker waits for a sign of life before it delivers a story again; at least 1000. The
+    /// worker gives one every third of it, counted from receipt.
     pub ack_wait_ms: u64,
-    /// How long one request for stories stays open at the broker.
+    /// How long one request for stories stays open at the broker, 100 to 30000.
     pub pull_expires_ms: u64,
-    /// Longest wait for the broker's receipt of a record, before it is sent again with the same id.
+    /// Longest wait for the broker's receipt of a record, before it is sent again with the same id;
+    /// at least 100.
     pub publish_timeout_ms: u64,
-    /// Longest wait for the broker's confirmation of an acknowledgement.
+    /// Longest wait for the broker's confirmation of an acknowledgement; at least 100.
     pub ack_timeout_ms: u64,
     /// First pause before a retry; doubles, with jitter.
     pub retry_delay_min_ms: u64,
     /// Longest pause before a retry.
     pub retry_delay_max_ms: u64,
-    /// How long the broker holds a story that a stopping worker gives back.
+    /// How long the broker holds a story that a stopping worker gives back; with jitter, between half
+    /// and the whole.
     pub give_back_delay_ms: u64,
-    /// How long a stopping worker may take to finish what it has begun.
+    /// How long a stopping worker may take to finish what it has begun; at least 5000. One second of it
+    /// is kept for closing.
     pub grace_period_ms: u64,
 }
 
@@ -357,11 +322,14 @@ impl Default for Delivery {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Largest story that is read; a larger one becomes a dead letter.
+    /// Largest story that is read; a larger one becomes a dead letter. Never above 16 MiB, nor above
+    /// `streams.input.message_bytes_max`.
     pub story_bytes_max: u32,
-    /// Longest time that reading one story may take before it becomes a dead letter.
+    /// Longest time that reading one story may take before it becomes a dead letter; at
+    /// least 100.
     pub story_deadline_ms: u64,
-    /// Stories a second over all inputs of this worker; 0 means no limit.
+    /// Stories a second over all inputs of this worker; 0 means no limit. It delays,
+    /// it never drops.
     pub stories_per_second: f64,
     /// Stories that may pass at once before the rate holds.
     pub stories_burst: u32,
@@ -392,17 +360,43 @@ pub struct Work {
     pub threads: u16,
 }
 
-/// The port for probes and metrics.
+/// The port for probes and metrics, and when the worker calls itself ready.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
-    /// Address and port; port 0 takes a free one, an empty text turns it off.
+    /// Address and port (no host names) of `/livez`, `/readyz` and `/metrics`; port 0 takes a free one,
+    /// an empty text turns it off.
     pub listen: String,
+    /// How long the broker may be silent before the worker calls itself not ready; at least 3000.
+    /// The worker asks it for an answer every second.
+    pub silence_max_ms: u64,
+    /// How long stories may be in the worker without one of them coming to its end, before the worker
+    /// calls itself not ready; at least 1000. Waiting for a rate limit does not count.
+    pub stall_max_ms: u64,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:9464".to_owned() }
+        Self { listen: "127.0.0.1:9464".to_owned(), silence_max_ms: 5_000, stall_max_ms: 60_000 }
+    }
+}
+
+/// Spans for an OpenTelemetry collector; needs a program built with the feature `otel`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Trace {
+    /// Where spans are sent (OTLP over HTTP), such as `http://collector:4318/v1/traces`; an empty text
+    /// sends none. `traceparent` headers are carried on either way.
+    pub endpoint: String,
+    /// Name of the service in the traces.
+    pub service_name: String,
+    /// Share of the stories that get a span, 0 to 1, where the story's own `traceparent` does not say.
+    pub sample_ratio: f64,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self { endpoint: String::new(), service_name: "copydesk".to_owned(), sample_ratio: 1.0 }
     }
 }
 
@@ -410,7 +404,7 @@ impl Default for Http {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
-    /// How lines are written.
+    /// How lines are written: `auto` (text on a terminal, JSON elsewhere), `text` or `json`.
     pub format: LogFormat,
     /// What is written, as a tracing filter: `info`, `copydesk=debug,async_nats=warn`.
     pub filter: String,
@@ -444,22 +438,7 @@ impl Config {
                 wrong.push(format!("`{key}` {what}"));
             }
         };
-        must(!self.nats.urls.is_empty(), "nats.urls", "names no server");
-        must(
-            !self.nats.urls.iter().any(|url| url.contains('@')),
-            "nats.urls",
-            "holds a login; `nats.user` and `nats.password` are kept secret, an address is not",
-        );
-        for (time_ms, key) in [
-            (self.nats.connect_timeout_ms, "nats.connect_timeout_ms"),
-            (self.nats.ping_interval_ms, "nats.ping_interval_ms"),
-            (self.nats.request_timeout_ms, "nats.request_timeout_ms"),
-        ] {
-            must(time_ms >= 100, key, "is below 100");
-        }
-        must(self.nats.user.is_some() == self.nats.password.is_some(), "nats.password", "and `nats.user` go together");
-        let ways = [self.nats.user.is_some(), self.nats.token.is_some(), self.nats.credentials_file.is_some()];
-        must(ways.iter().filter(|given| **given).count() <= 1, "nats", "gives more than one way to log in");
+        self.nats.check(&mut must);
         must(matches!(self.streams.replicas, 1 | 3 | 5), "streams.replicas", "is not 1, 3 or 5");
         let held = self.embargo.mode == EmbargoMode::Hold;
         must(
@@ -615,6 +594,21 @@ impl Config {
                 "is no address with a port, such as 127.0.0.1:9464",
             );
         }
+        must(self.http.silence_max_ms >= 3_000, "http.silence_max_ms", "is below 3000");
+        must(self.http.stall_max_ms >= 1_000, "http.stall_max_ms", "is below 1000");
+        let endpoint = &self.trace.endpoint;
+        must(
+            endpoint.is_empty() || endpoint.starts_with("http://") || endpoint.starts_with("https://"),
+            "trace.endpoint",
+            "is no address, such as http://collector:4318/v1/traces",
+        );
+        must(
+            endpoint.is_empty() || cfg!(feature = "otel"),
+            "trace.endpoint",
+            "needs a program built with `--features otel`",
+        );
+        must(!self.trace.service_name.is_empty(), "trace.service_name", "is empty");
+        must((0.0..=1.0).contains(&self.trace.sample_ratio), "trace.sample_ratio", "is not 0 to 1");
         wrong
     }
 }

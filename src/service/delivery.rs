@@ -18,6 +18,7 @@ use super::{
     metrics::{self, Metrics, Outcome, Stage},
     names::{self, Part},
     pool::{Enriched, Pool, Rejection, Stories},
+    trace,
 };
 use crate::{
     decode::Hints,
@@ -54,6 +55,7 @@ pub struct Context {
 pub async fn deliver(context: &Context, entry: Entry) -> Outcome {
     let flight = &*entry.flight;
     // Step 4: limits, then a place in the pool. Until then the story can be given back.
+    let queued = context.metrics.queued();
     let waited = async {
         let hints = hints(flight, &context.config);
         if !(has_limits(context) && context.pool.is_kill(flight.payload.clone(), hints).await) {
@@ -66,6 +68,7 @@ pub async fn deliver(context: &Context, entry: Entry) -> Outcome {
         () = context.stopping.cancelled() => return give_back(context, flight).await,
         slot = waited => slot,
     };
+    drop(queued);
     context.metrics.took(Stage::Wait, flight.received.elapsed());
     // Step 5.
     let began = Instant::now();
@@ -162,9 +165,7 @@ async fn publish_record(context: &Context, flight: &Flight, enriched: &Enriched,
     }
     headers.insert(names::CONTENT_TYPE, "application/json");
     headers.insert(names::EXPECTED_STREAM, context.config.streams.output.name.as_str());
-    if let Some(trace) = flight.headers.as_ref().and_then(|own| own.get(names::TRACE_PARENT)) {
-        headers.insert(names::TRACE_PARENT, trace.clone());
-    }
+    trace::carry_on(flight, &mut headers);
     let place = Place { message: flight.origin.stored_ns, part: part.number };
     let is_kill = enriched.sighting.as_ref().is_some_and(|sighting| sighting.is_kill);
     let until = enriched.embargo.filter(|until| {
@@ -382,6 +383,7 @@ fn reason_headers(flight: &Flight, rejection: &Rejection, part: Part) -> HeaderM
     let mut headers = names::origin_headers(&flight.origin, &flight.subject, flight.attempt, &id);
     put_part(&mut headers, part);
     headers.insert(names::REASON, rejection.code);
+    trace::carry_on(flight, &mut headers);
     if let Some(detail) = header_value(&rejection.detail) {
         headers.insert(names::DETAIL, detail);
     }

@@ -161,6 +161,8 @@ pub struct Puller {
 const PULLS_MAX: usize = 4;
 /// Stories that one request asks for at most.
 const PULL_STORIES_MAX: u32 = 256;
+/// How long a request after a failed one stays open at most: the next is soon known to work again.
+const PROBE_EXPIRES: Duration = Duration::from_secs(1);
 /// How long after its end a request is still listened to for what it is owed.
 const LATE: Duration = Duration::from_secs(2);
 /// The same, where the broker does not say what is owed.
@@ -197,6 +199,7 @@ impl Puller {
         let mut pulls: JoinSet<Ended> = JoinSet::new();
         let mut backoff = Backoff::new(self.retry.0, self.retry.1);
         let mut connected = self.connected.clone();
+        let mut in_trouble = false;
         while !self.stop.is_cancelled() {
             let total = self.budget.total;
             let stories_min = if pulls.is_empty() { 1 } else { (total.stories / 8).max(1) };
@@ -207,17 +210,19 @@ impl Puller {
                 .then(|| self.budget.try_reserve_up_to(stories_min, PULL_STORIES_MAX, bytes_min, bytes_max))
                 .flatten();
             if let Some(room) = room {
-                pulls.spawn(self.clone().one(room, arrived.clone()));
+                let expires = if in_trouble { self.expires.min(PROBE_EXPIRES) } else { self.expires };
+                pulls.spawn(self.clone().one(room, expires, arrived.clone()));
                 continue;
             }
             tokio::select! {
                 () = self.stop.cancelled() => break,
                 Some(ended) = pulls.join_next() => {
                     let trouble = match ended {
-                        Ok(Ended::Normally) => { backoff.reset(); pulled(None); continue }
+                        Ok(Ended::Normally) => { backoff.reset(); in_trouble = false; pulled(None); continue }
                         Ok(Ended::Trouble(why)) => why,
                         Err(error) => error.to_string(),
                     };
+                    in_trouble = true;
                     self.metrics.pull_failed();
                     tracing::warn!(pull.subject = %self.subject, error = %trouble, "cannot ask for stories; trying again");
                     pulled(Some(trouble));
@@ -236,7 +241,7 @@ impl Puller {
     }
 
     /// One request: asks, hands on what comes, and gives back the room that was not filled.
-    async fn one(self: Arc<Self>, mut room: Reservation, arrived: impl Fn(Arrival)) -> Ended {
+    async fn one(self: Arc<Self>, mut room: Reservation, expires: Duration, arrived: impl Fn(Arrival)) -> Ended {
         let asked = room.room.stories;
         let mut connected = self.connected.clone();
         let inbox = self.client.new_inbox();
@@ -247,14 +252,14 @@ impl Puller {
         let request = serde_json::json!({
             "batch": asked,
             "max_bytes": room.room.bytes,
-            "expires": self.expires.as_nanos() as u64,
+            "expires": expires.as_nanos() as u64,
         });
         if let Err(error) =
             self.client.publish_with_reply(self.subject.clone(), inbox, request.to_string().into()).await
         {
             return Ended::Trouble(error.to_string());
         }
-        let deadline = tokio::time::sleep(self.expires + LATE);
+        let deadline = tokio::time::sleep(expires + LATE);
         tokio::pin!(deadline);
         let mut at_deadline = Ended::Trouble("the broker did not end the request".to_owned());
         let mut stopping = false;

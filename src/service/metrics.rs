@@ -36,8 +36,80 @@ pub const CONNECTED: &str = "copydesk_broker_connected";
 pub const CONSUMER_PENDING: &str = "copydesk_consumer_pending_stories";
 /// Stories of an input that some worker has and has not acknowledged.
 pub const CONSUMER_ACK_PENDING: &str = "copydesk_consumer_ack_pending_stories";
+/// Stories of an input that the broker has delivered more than once and that are not acknowledged.
+pub const CONSUMER_REDELIVERED: &str = "copydesk_consumer_redelivered_stories";
+/// Requests for stories that wait at the broker, of all workers of the input.
+pub const CONSUMER_WAITING: &str = "copydesk_consumer_waiting_pulls";
+/// Stories that wait in the worker for limits or for a place in the pool.
+pub const QUEUE_STORIES: &str = "copydesk_queue_stories";
+/// Stories that an input may have in the worker.
+pub const IN_FLIGHT_STORIES_MAX: &str = "copydesk_in_flight_stories_max";
+/// Bytes of stories that an input may have in the worker.
+pub const IN_FLIGHT_BYTES_MAX: &str = "copydesk_in_flight_bytes_max";
+/// Age of the oldest story in the worker, counted from its storing.
+pub const OLDEST_STORY_SECONDS: &str = "copydesk_oldest_story_seconds";
+/// Stories that had to wait for a limit.
+pub const LIMITER_WAITS: &str = "copydesk_limiter_waits_total";
+/// How long stories waited for a limit.
+pub const LIMITER_WAIT_SECONDS: &str = "copydesk_limiter_wait_seconds";
+/// Connections that were lost.
+pub const DISCONNECTS: &str = "copydesk_broker_disconnects_total";
+/// What went wrong with the broker, by kind.
+pub const BROKER_ERRORS: &str = "copydesk_broker_errors_total";
+/// How long the broker has not answered.
+pub const BROKER_SILENCE_SECONDS: &str = "copydesk_broker_silence_seconds";
+/// 1 while the worker calls itself ready.
+pub const READY: &str = "copydesk_ready";
+/// Threads that read stories.
+pub const POOL_THREADS: &str = "copydesk_pool_threads";
+/// Threads that a story does not give back.
+pub const POOL_THREADS_LOST: &str = "copydesk_pool_threads_lost";
 /// Always 1; the labels say which build this is.
 pub const BUILD_INFO: &str = "copydesk_build_info";
+
+/// What kind a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only goes up.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts in buckets.
+    Histogram,
+}
+
+/// Every metric: name, kind, labels, and what it says. The recorder's help texts, the tests of the
+/// dashboard and of the alert rules, and the test of the operations guide all read this.
+pub const ALL: [(&str, Kind, &[&str], &str); 28] = [
+    (STORIES, Kind::Counter, &["outcome"], "Deliveries by what became of them; each counts once"),
+    (DEAD_LETTERS, Kind::Counter, &["reason"], "Dead letters by reason"),
+    (REDELIVERIES, Kind::Counter, &[], "Deliveries that were not the first of their story"),
+    (IN_FLIGHT_STORIES, Kind::Gauge, &["input"], "Stories in the worker"),
+    (IN_FLIGHT_STORIES_MAX, Kind::Gauge, &["input"], "Stories that may be in the worker"),
+    (IN_FLIGHT_BYTES, Kind::Gauge, &["input"], "Bytes of stories in the worker"),
+    (IN_FLIGHT_BYTES_MAX, Kind::Gauge, &["input"], "Bytes of stories that may be in the worker"),
+    (QUEUE_STORIES, Kind::Gauge, &[], "Stories that wait for limits or for a place in the pool"),
+    (OLDEST_STORY_SECONDS, Kind::Gauge, &["input"], "Age of the oldest story in the worker since its storing"),
+    (STAGE_SECONDS, Kind::Histogram, &["stage"], "Time a story spends in each part of the worker"),
+    (LAG_SECONDS, Kind::Histogram, &[], "From the storing of a story to the end of its delivery"),
+    (LIMITER_WAITS, Kind::Counter, &["key"], "Stories that had to wait for a rate limit, by the limit's key"),
+    (LIMITER_WAIT_SECONDS, Kind::Histogram, &["key"], "How long stories waited for a rate limit, by its key"),
+    (PULL_ERRORS, Kind::Counter, &[], "Requests for stories that failed"),
+    (PUBLISH_RETRIES, Kind::Counter, &[], "Publications that had to be tried again"),
+    (OUTPUT_OPEN, Kind::Gauge, &[], "1 while output and dead-letter streams take messages"),
+    (CONNECTED, Kind::Gauge, &[], "1 while connected to the broker"),
+    (DISCONNECTS, Kind::Counter, &[], "Connections to the broker that were lost"),
+    (BROKER_ERRORS, Kind::Counter, &["kind"], "What went wrong with the broker, by kind"),
+    (BROKER_SILENCE_SECONDS, Kind::Gauge, &[], "How long the broker has not answered"),
+    (CONSUMER_PENDING, Kind::Gauge, &["input"], "Stories of an input that no worker has been given yet"),
+    (CONSUMER_ACK_PENDING, Kind::Gauge, &["input"], "Stories of an input that some worker has not acknowledged"),
+    (CONSUMER_REDELIVERED, Kind::Gauge, &["input"], "Stories delivered more than once and not acknowledged"),
+    (CONSUMER_WAITING, Kind::Gauge, &["input"], "Requests for stories that wait at the broker"),
+    (READY, Kind::Gauge, &[], "1 while the worker calls itself ready"),
+    (POOL_THREADS, Kind::Gauge, &[], "Threads that read stories"),
+    (POOL_THREADS_LOST, Kind::Gauge, &[], "Threads that a story does not give back"),
+    (BUILD_INFO, Kind::Gauge, &["version", "features"], "Always 1; the labels say which build this is"),
+];
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,13 +183,17 @@ pub struct Metrics {
     pull_errors: Counter,
     publish_retries: Counter,
     output_open: Gauge,
+    queue: Gauge,
 }
 
 impl Metrics {
     /// Registers everything with the installed recorder, or with none.
     pub fn new() -> Self {
         describe();
-        metrics::gauge!(BUILD_INFO, "version" => names::EXTRACTOR_VERSION).set(1);
+        let features = if cfg!(feature = "otel") { "otel" } else { "" };
+        let labels = [("version", names::EXTRACTOR_VERSION), ("features", features)];
+        metrics::gauge!(BUILD_INFO, &labels).set(1);
+        register();
         let output_open = metrics::gauge!(OUTPUT_OPEN);
         output_open.set(1);
         Self {
@@ -129,7 +205,14 @@ impl Metrics {
             pull_errors: metrics::counter!(PULL_ERRORS),
             publish_retries: metrics::counter!(PUBLISH_RETRIES),
             output_open,
+            queue: metrics::gauge!(QUEUE_STORIES),
         }
+    }
+
+    /// A story begins to wait for limits and the pool; it has ended waiting when the guard is dropped.
+    pub fn queued(&self) -> Queued {
+        self.queue.increment(1);
+        Queued(self.queue.clone())
     }
 
     /// Counts what became of a delivery.
@@ -168,6 +251,15 @@ impl Metrics {
     }
 }
 
+/// One story that waits for limits and the pool.
+pub struct Queued(Gauge);
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -191,10 +283,43 @@ pub fn in_flight(input: &str, stories: usize, bytes: usize) {
     metrics::gauge!(IN_FLIGHT_BYTES, "input" => input.to_owned()).set(bytes as f64);
 }
 
+/// Tells how old the oldest story of one input is that is in the worker; 0 when there is none.
+pub fn oldest(input: &str, seconds: f64) {
+    metrics::gauge!(OLDEST_STORY_SECONDS, "input" => input.to_owned()).set(seconds.max(0.0));
+}
+
+/// Tells how much one input may have in the worker.
+pub fn permits(input: &str, stories: u32, bytes: u64) {
+    metrics::gauge!(IN_FLIGHT_STORIES_MAX, "input" => input.to_owned()).set(stories);
+    metrics::gauge!(IN_FLIGHT_BYTES_MAX, "input" => input.to_owned()).set(bytes as f64);
+}
+
+/// What the broker says of one input's consumer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Consumer {
+    /// Not delivered to anybody yet.
+    pub pending: u64,
+    /// Delivered and not acknowledged.
+    pub ack_pending: usize,
+    /// Of these, delivered more than once.
+    pub redelivered: usize,
+    /// Requests that wait.
+    pub waiting: usize,
+}
+
 /// Tells how much waits at the broker for one input.
-pub fn consumer(input: &str, pending: u64, ack_pending: usize) {
-    metrics::gauge!(CONSUMER_PENDING, "input" => input.to_owned()).set(pending as f64);
-    metrics::gauge!(CONSUMER_ACK_PENDING, "input" => input.to_owned()).set(ack_pending as f64);
+pub fn consumer(input: &str, consumer: Consumer) {
+    let gauge = |name, value: f64| metrics::gauge!(name, "input" => input.to_owned()).set(value);
+    gauge(CONSUMER_PENDING, consumer.pending as f64);
+    gauge(CONSUMER_ACK_PENDING, consumer.ack_pending as f64);
+    gauge(CONSUMER_REDELIVERED, consumer.redelivered as f64);
+    gauge(CONSUMER_WAITING, consumer.waiting as f64);
+}
+
+/// Notes that a story waited for the limit of this key.
+pub fn limited(key: &str, time: Duration) {
+    metrics::counter!(LIMITER_WAITS, "key" => key.to_owned()).increment(1);
+    metrics::histogram!(LIMITER_WAIT_SECONDS, "key" => key.to_owned()).record(time);
 }
 
 /// Tells whether the broker is connected.
@@ -202,21 +327,52 @@ pub fn connected(up: bool) {
     metrics::gauge!(CONNECTED).set(f64::from(u8::from(up)));
 }
 
+/// Counts a connection that was lost.
+pub fn disconnected() {
+    metrics::counter!(DISCONNECTS).increment(1);
+}
+
+/// Counts a trouble with the broker.
+pub fn broker_error(kind: &'static str) {
+    metrics::counter!(BROKER_ERRORS, "kind" => kind).increment(1);
+}
+
+/// Tells how the worker is: ready or not, how long the broker is silent, threads in all and lost.
+pub fn condition(is_ready: bool, silence: Duration, threads: usize, lost: usize) {
+    metrics::gauge!(READY).set(f64::from(u8::from(is_ready)));
+    metrics::gauge!(BROKER_SILENCE_SECONDS).set(silence.as_secs_f64());
+    metrics::gauge!(POOL_THREADS).set(threads as f64);
+    metrics::gauge!(POOL_THREADS_LOST).set(lost as f64);
+}
+
 fn describe() {
-    metrics::describe_counter!(STORIES, "Deliveries by what became of them; each counts once");
-    metrics::describe_counter!(DEAD_LETTERS, "Dead letters by reason");
-    metrics::describe_counter!(REDELIVERIES, "Deliveries that were not the first of their story");
-    metrics::describe_gauge!(IN_FLIGHT_STORIES, "Stories in the worker");
-    metrics::describe_gauge!(IN_FLIGHT_BYTES, Unit::Bytes, "Bytes of stories in the worker");
-    metrics::describe_histogram!(STAGE_SECONDS, Unit::Seconds, "Time a story spends in each part of the worker");
-    metrics::describe_histogram!(LAG_SECONDS, Unit::Seconds, "From the storing of a story to the end of its delivery");
-    metrics::describe_counter!(PULL_ERRORS, "Requests for stories that failed");
-    metrics::describe_counter!(PUBLISH_RETRIES, "Publications that had to be tried again");
-    metrics::describe_gauge!(OUTPUT_OPEN, "1 while output and dead-letter streams take messages");
-    metrics::describe_gauge!(CONNECTED, "1 while connected to the broker");
-    metrics::describe_gauge!(CONSUMER_PENDING, "Stories of an input that no worker has been given yet");
-    metrics::describe_gauge!(CONSUMER_ACK_PENDING, "Stories of an input that some worker has not acknowledged");
-    metrics::describe_gauge!(BUILD_INFO, "Always 1; the labels say which build this is");
+    for (name, kind, _, what) in ALL {
+        let unit = if name.contains("_seconds") {
+            Unit::Seconds
+        } else if name.contains("_bytes") {
+            Unit::Bytes
+        } else {
+            Unit::Count
+        };
+        match kind {
+            Kind::Counter => metrics::describe_counter!(name, unit, what),
+            Kind::Gauge => metrics::describe_gauge!(name, unit, what),
+            Kind::Histogram => metrics::describe_histogram!(name, unit, what),
+        }
+    }
+}
+
+/// Counters that have no label, or few values of it, stand at 0 from the start: an alert on a rate
+/// sees the first increment.
+fn register() {
+    for (name, kind, labels, _) in ALL {
+        if kind == Kind::Counter && labels.is_empty() {
+            metrics::counter!(name).absolute(0);
+        }
+    }
+    for kind in ["login", "permission", "certificate", "slow_consumer", "unreachable", "other"] {
+        metrics::counter!(BROKER_ERRORS, "kind" => kind).absolute(0);
+    }
 }
 
 /// Upper bounds of the stage histograms, in seconds: 100 µs to 30 s.
@@ -231,6 +387,7 @@ const LAG_BOUNDS: [f64; 12] = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 60.0, 300.0
 pub fn install() -> Result<PrometheusHandle, BuildError> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(STAGE_SECONDS.to_owned()), &STAGE_BOUNDS)?
+        .set_buckets_for_metric(Matcher::Full(LIMITER_WAIT_SECONDS.to_owned()), &STAGE_BOUNDS)?
         .set_buckets_for_metric(Matcher::Full(LAG_SECONDS.to_owned()), &LAG_BOUNDS)?
         .install_recorder()
 }
@@ -238,6 +395,38 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_say_what_they_count() {
+        let mut seen = std::collections::BTreeSet::new();
+        for (name, kind, _, what) in ALL {
+            assert!(name.starts_with("copydesk_") && !what.is_empty(), "{name}");
+            assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
+            assert!(seen.insert(name), "{name} stands there twice");
+            if kind == Kind::Histogram {
+                assert!(name.ends_with("_seconds"), "{name} has no unit");
+            }
+        }
+    }
+
+    #[test]
+    fn the_operations_guide_explains_every_metric_and_no_other() {
+        let guide = include_str!("../../docs/OPERATIONS.md");
+        for (name, _, labels, _) in ALL {
+            let written =
+                if labels.is_empty() { format!("`{name}`") } else { format!("`{name}{{{}}}`", labels.join(",")) };
+            assert!(guide.contains(&written), "{written} is not explained in docs/OPERATIONS.md");
+        }
+        let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+        for (at, _) in guide.match_indices("`copydesk_") {
+            let rest = crate::text::from(guide, at + 1);
+            let name = crate::text::until(rest, rest.find(|c: char| !is_name(c)).unwrap_or(rest.len()));
+            assert!(
+                ALL.iter().any(|(known, ..)| *known == name),
+                "docs/OPERATIONS.md knows `{name}`, the worker does not"
+            );
+        }
+    }
 
     #[test]
     fn every_outcome_has_its_own_place_and_label() {

@@ -53,6 +53,9 @@ pub const CONTENT_TYPE: &str = "Content-Type";
 /// W3C trace context; passes through.
 pub const TRACE_PARENT: &str = "traceparent";
 
+/// W3C trace state; passes through beside it.
+pub const TRACE_STATE: &str = "tracestate";
+
 /// What this build calls itself.
 pub const EXTRACTOR_VERSION: &str = concat!("copydesk/", env!("CARGO_PKG_VERSION"));
 

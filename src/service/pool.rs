@@ -132,6 +132,11 @@ impl Watch {
         self.lost.load(Ordering::Relaxed)
     }
 
+    /// Threads in all.
+    pub fn threads(&self) -> usize {
+        self.threads.load(Ordering::Relaxed)
+    }
+
     /// Whether no thread is left to read anything: only a new process helps.
     pub fn is_dead(&self) -> bool {
         let threads = self.threads.load(Ordering::Relaxed);

@@ -13,7 +13,7 @@ use async_nats::jetstream::{
 };
 
 use super::{
-    broker::Broker,
+    broker::{Broker, version},
     config::{Config, EmbargoMode, Input},
     ingress::bytes_per_pull_min,
 };
@@ -75,6 +75,14 @@ pub enum TopologyError {
 /// See [`TopologyError`].
 pub async fn ensure(broker: &Broker, config: &Config) -> Result<Vec<Difference>, TopologyError> {
     let mut found = Vec::new();
+    let server = broker.client.server_info();
+    if let Some(verdict) = version::judge(&server.version) {
+        let object = format!("server {}", server.server_name);
+        found.push(Difference { object, what: verdict.what, breaks_the_promise: verdict.is_too_old });
+        if verdict.is_too_old {
+            return Err(TopologyError::Broken(found));
+        }
+    }
     let max_payload = broker.client.max_payload();
     for wanted in streams(config) {
         let is = ensure_stream(&broker.jetstream, &wanted.config, config.streams.create_missing).await?;

@@ -175,7 +175,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    fn start(url: &str, folder: &Path, name: &str, set: &[&str]) -> Self {
+    pub fn start(url: &str, folder: &Path, name: &str, set: &[&str]) -> Self {
         let log = folder.join(format!("{name}-{:08x}.log", fastrand::u32(..)));
         let mut command = Command::new(env!("CARGO_BIN_EXE_copydesk"));
         command.args(["run", "--set", &format!("nats.urls={url}"), "--set", "http.listen=127.0.0.1:0"]);
