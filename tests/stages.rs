@@ -149,6 +149,7 @@ fn keeps_contract(text: &str) -> Result<(), TestCaseError> {
         prop_assert!(pair[0].span.end <= pair[1].span.start, "paragraphs overlap");
         prop_assert!(pair[0].section <= pair[1].section);
     }
+    keeps_entities(&findings)?;
     for (index, quote) in findings.quotes.iter().enumerate() {
         prop_assert!(!quote.content.is_empty());
         prop_assert!(quote.content.windows(2).all(|pair| pair[0].end <= pair[1].start), "content out of order");
@@ -164,6 +165,28 @@ fn keeps_contract(text: &str) -> Result<(), TestCaseError> {
     prop_assert!(errors.is_empty(), "{errors:?}");
     let chars: Vec<char> = record.text.chars().collect();
     check_spans(&value, &chars)
+}
+
+/// Entities in text order, with mentions in text order, and references that lead somewhere.
+fn keeps_entities(findings: &Findings) -> Result<(), TestCaseError> {
+    let list = &findings.entities.list;
+    let first =
+        |entity: &copydesk::extract::entities::Entity| entity.mentions.first().map(|mention| mention.span.start);
+    prop_assert!(list.iter().all(|entity| !entity.mentions.is_empty() && !entity.name.is_empty()));
+    prop_assert!(list.windows(2).all(|pair| first(&pair[0]) <= first(&pair[1])), "entities out of order");
+    for entity in list {
+        prop_assert!(entity.mentions.windows(2).all(|pair| pair[0].span < pair[1].span), "mentions out of order");
+        for mention in &entity.mentions {
+            prop_assert!(mention.stands_for.is_none_or(|index| index < list.len()));
+            prop_assert!(mention.tokens.end as usize <= findings.tokens.len());
+            prop_assert!(mention.tokens.clone().all(|at| findings.entities.at_token(at).is_some()));
+            prop_assert!(findings.entities.of_span(mention.span).is_some());
+        }
+        for role in &entity.roles {
+            prop_assert!(role.span.contains(role.title), "a title outside its role");
+        }
+    }
+    Ok(())
 }
 
 /// Every `{start, end, text}` equals the text between the two, in code points.

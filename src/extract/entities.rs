@@ -6,14 +6,26 @@
 //! ^^^^^^^ place 1
 //! ```
 //!
-//! Does not look a place up on the map, does not say who speaks in a quotation, and does not guess: a pronoun
+//! In order: classes that the whole story tells better are mended; long forms, then short forms and acronyms are
+//! brought together (`cluster`); roles and facts are read beside the names (`roles`); then what has no name:
+//! metonyms, descriptions and numbered events (`describe`), and pronouns (`pronouns`).
+//!
+//! Does not look a place up on the map, does not say who speaks in a quotation, leaves "I" and "we" alone, and does not guess: a pronoun
 //! or a "the minister" that could be two people belongs to none.
 
-use std::{collections::BTreeMap, ops::Range};
+mod cluster;
+mod describe;
+mod draft;
+mod lexicon;
+mod pronouns;
+mod roles;
+
+use std::ops::Range;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::draft::Draft;
 use super::{
     dateline::Dateline,
     grammar::Grammar,
@@ -290,23 +302,75 @@ impl Entities {
 
 /// Finds the entities of a story.
 pub fn run(read: &Read<'_>) -> Entities {
-    let mut list: Vec<Entity> = Vec::new();
-    let mut by_name: BTreeMap<(Class, &str), usize> = BTreeMap::new();
-    for name in read.names {
-        let written = name.span.of(read.text);
-        let index = *by_name.entry((name.class, written)).or_insert(list.len());
-        if index == list.len() {
-            list.push(Entity::new(name.class, written.to_owned()));
-        }
-        let entity = &mut list[index];
-        entity.confidence_percent = entity.confidence_percent.max(name.confidence_percent);
-        entity.mentions.push(Mention {
-            span: name.span,
-            tokens: name.tokens.0..name.tokens.1,
-            kind: MentionKind::Name,
-            stands_for: None,
-            confidence_percent: name.confidence_percent,
-        });
+    let names = cluster::mend(read.text, read.names);
+    let mut draft = Draft::new(read);
+    draft.cluster(&names);
+    draft.roles();
+    draft.metonyms();
+    draft.pronouns();
+    draft.descriptions();
+    draft.deaths();
+    draft.events();
+    draft.kinds();
+    Entities::new(draft.list, read.tokens.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{decode::Hints, extract::Desk, story::Story};
+
+    fn found(text: &str) -> (Story, Entities) {
+        let envelope = serde_json::json!({"text": text, "language": "en"}).to_string();
+        let story = crate::decode::decode(envelope.as_bytes(), &Hints::default()).expect("a story");
+        let entities = Desk::new().find(&story).entities;
+        (story, entities)
     }
-    Entities::new(list, read.tokens.len())
+
+    /// Each entity's mentions.
+    fn chains(text: &str) -> Vec<Vec<String>> {
+        let (story, entities) = found(text);
+        let said = |entity: &Entity| {
+            entity.mentions.iter().map(|mention| mention.span.of(&story.text).to_owned()).collect::<Vec<_>>()
+        };
+        entities.list.iter().map(said).collect()
+    }
+
+    #[test]
+    fn long_form_short_form_and_pronoun() {
+        let chains = chains("Chancellor Angela Merkel met reporters in Berlin. Merkel said she would travel to Paris.");
+        assert!(chains.contains(&["Angela Merkel", "Merkel", "she"].map(str::to_owned).to_vec()), "{chains:?}");
+    }
+
+    #[test]
+    fn two_people_of_one_name_stay_two() {
+        let chains = chains("David Miller met John Miller in Leeds on Monday. Miller said nothing.");
+        assert!(chains.contains(&vec!["David Miller".to_owned()]), "{chains:?}");
+        assert!(chains.contains(&vec!["John Miller".to_owned()]), "{chains:?}");
+    }
+
+    #[test]
+    fn a_demonym_stands_under_its_country_and_a_metonym_for_its_government() {
+        let (story, entities) =
+            found("The French minister said that Paris intended to take concrete steps. France is a member.");
+        let france = entities.list.iter().find(|entity| entity.name == "France").expect("France");
+        let kinds: Vec<MentionKind> = france.mentions.iter().map(|mention| mention.kind).collect();
+        assert_eq!(kinds, [MentionKind::Demonym, MentionKind::Name]);
+        let paris = entities.list.iter().find(|entity| entity.name == "Paris").expect("Paris");
+        let stands_for = paris.mentions[0].stands_for.and_then(|index| entities.list.get(index));
+        assert_eq!(stands_for.map(|entity| entity.name.as_str()), Some("Government of France"));
+        assert_eq!(entities.at_token(story.text.split(' ').count() as u32 + 9), None);
+    }
+
+    #[test]
+    fn a_role_has_a_title_an_owner_and_a_time() {
+        let text = "Germany's former Foreign Minister Joschka Fischer met Maria Alvarez, 45, a Democrat from Ohio.";
+        let (story, entities) = found(text);
+        let role = &entities.list.iter().find(|entity| entity.name == "Joschka Fischer").expect("Fischer").roles[0];
+        assert_eq!((role.title.of(&story.text), role.of), ("Foreign Minister", Some(Owner::Country("DE"))));
+        assert_eq!(role.time, RoleTime::Former);
+        let alvarez = entities.list.iter().find(|entity| entity.name == "Maria Alvarez").expect("Alvarez");
+        let told = |span: Option<Span>| span.map(|span| span.of(&story.text));
+        assert_eq!((alvarez.age, told(alvarez.party), told(alvarez.home)), (Some(45), Some("Democrat"), Some("Ohio")));
+    }
 }
