@@ -140,7 +140,9 @@ impl Draft<'_> {
                     && given_agree(&known.given, &parts.given)
                     && known.given.is_empty() == parts.given.is_empty()
             };
-            let mut fitting = clusters.iter().filter(|(known, _)| fits(known));
+            // "von der Leyen" is a family name of three words.
+            let is_family = |known: &Parts| !known.given.is_empty() && known.family == people[index].1;
+            let mut fitting = clusters.iter().filter(|(known, _)| fits(known) || is_family(known));
             let entity = match (fitting.next(), fitting.next()) {
                 (Some((_, entity)), None) => *entity,
                 _ => self.person(people[index].0, &people[index].1, &mut clusters),
