@@ -18,6 +18,7 @@ pub mod sentences;
 pub mod status;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod times;
 pub mod tokens;
 
 use std::{
@@ -56,6 +57,8 @@ pub struct Findings {
     pub names: Vec<names::Mention>,
     /// Who and what the story speaks of.
     pub entities: entities::Entities,
+    /// Dates, times, durations and sets, in text order.
+    pub times: times::Times,
     /// The models that were used: name → version.
     pub models: BTreeMap<&'static str, String>,
     /// Quotations, in text order.
@@ -185,6 +188,12 @@ impl Desk {
             Some(names) => NAMES_SCRATCH.with_borrow_mut(|scratch| names.run(text, &tokens, &sentences, scratch)),
             None => Vec::new(),
         };
+        let times = if is_read {
+            let reference = story.reference_time.as_ref();
+            times::run(text, &tokens, &sentences, &grammar, dateline.as_ref(), reference)
+        } else {
+            times::Times::default()
+        };
         let notes = notes::run(text, &layout, &mut anomalies);
         let entities = entities::run(&entities::Read {
             text,
@@ -208,6 +217,7 @@ impl Desk {
             grammar,
             names,
             entities,
+            times,
             models: self.models(),
             quotes,
             notes,

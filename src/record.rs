@@ -10,6 +10,7 @@ mod build;
 pub mod entities;
 mod lineage;
 pub mod ninjs;
+pub mod times;
 
 use std::collections::BTreeMap;
 
@@ -123,6 +124,9 @@ pub struct Record {
     /// Books, films, laws, songs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub works: Vec<Entity>,
+    /// Dates, times, durations and sets (TIMEX3).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub times: Vec<times::Time>,
     /// Quotations in text order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quotes: Vec<Quote>,
@@ -256,7 +260,7 @@ pub struct Dateline {
     pub place: Option<SpanText>,
     /// The date as written.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub date: Option<SpanText>,
+    pub date: Option<times::DatelineDate>,
     /// The agency, without its brackets or strokes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agency: Option<SpanText>,

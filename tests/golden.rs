@@ -51,8 +51,9 @@ fn page(record: &Record) -> String {
         line("byline", [&[byline.name.as_str()][..], &beside].concat().join(" | "));
     }
     if let Some(dateline) = &record.dateline {
+        let date = dateline.date.as_ref().map(|date| date.span.clone());
         let part = |span: &Option<SpanText>| span.as_ref().map_or("-".to_owned(), |span| span.text.clone());
-        let parts = [&dateline.place, &dateline.date, &dateline.agency].map(part).join(" | ");
+        let parts = [&dateline.place, &date, &dateline.agency].map(part).join(" | ");
         line("dateline", format!("{parts}, story from {}", dateline.body_start));
     }
     if let Some(status) = &record.status {
@@ -80,6 +81,7 @@ fn page(record: &Record) -> String {
     }
     page.push('\n');
     entities(&mut page, record);
+    times(&mut page, record);
     for quote in &record.quotes {
         let inside = quote.parent.as_ref().map_or(String::new(), |parent| format!(" inside {parent}"));
         let confidence = quote.confidence.and_then(|c| serde_json::to_string(&c).ok()).unwrap_or_default();
@@ -150,4 +152,14 @@ fn entities(page: &mut String, record: &Record) {
         .for_each(|group| line(&group.id, &group.name, std::slice::from_ref(&group.kind), &group.mentions));
     let named = record.named_events.iter().chain(&record.works);
     named.for_each(|entity| line(&entity.id, &entity.name, &[], &entity.mentions));
+}
+
+/// One line a time: what stands there, its value, and what it hangs on.
+fn times(page: &mut String, record: &Record) {
+    for time in &record.times {
+        let alone = time.value_text_only.as_ref().map_or(String::new(), |alone| format!(" (text alone {alone})"));
+        let anchor = time.anchor.as_ref().map_or(String::new(), |anchor| format!(" from {anchor}"));
+        let words = time.span.text.replace('\n', "⏎");
+        let _ = writeln!(page, "{} {:?}: {words} = {}{alone}{anchor}, {}", time.id, time.kind, time.value, time.rule);
+    }
 }

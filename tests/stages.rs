@@ -68,6 +68,7 @@ stages! {
     quotes: |findings, _story| {
         findings.quotes.iter().flat_map(|q| q.content.iter().chain(&q.not_said)).copied().collect()
     };
+    times: |findings, _story| findings.times.list.iter().map(|time| time.span).collect();
     entities: |findings, _story| {
         let entities = findings.entities.list.iter();
         entities

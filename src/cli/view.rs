@@ -84,7 +84,8 @@ impl Page {
         }
         self.line("id", &record.id);
         if let Some(dateline) = &record.dateline {
-            let parts = [&dateline.place, &dateline.date, &dateline.agency];
+            let date = dateline.date.as_ref().map(|date| date.span.clone());
+            let parts = [&dateline.place, &date, &dateline.agency];
             let parts: Vec<&str> = parts.into_iter().flatten().map(|span| span.text.as_str()).collect();
             self.line("dateline", &parts.join(" · "));
         }

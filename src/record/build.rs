@@ -2,6 +2,7 @@
 
 mod entities;
 mod lineage;
+mod times;
 
 use super::{
     Anomaly, Byline, Cluster, Confidence, Dateline, EditorialNote, Extractor, Language, Paragraph, Quote, Raw, Record,
@@ -39,7 +40,7 @@ pub fn build(story: Story, findings: &Findings) -> Record {
     let dateline = findings.dateline.as_ref().map(|dateline| Dateline {
         span: put.span(dateline.span),
         place: dateline.place.map(|span| put.span(span)),
-        date: dateline.date.map(|span| put.span(span)),
+        date: dateline.date.map(|span| put.dateline_date(span, &findings.times)),
         agency: dateline.agency.map(|span| put.span(span)),
         agency_style: dateline.agency_style,
         body_start: put.points.at(dateline.body_start as usize),
@@ -122,6 +123,7 @@ pub fn build(story: Story, findings: &Findings) -> Record {
         groups,
         named_events,
         works,
+        times: put.times(&findings.times),
         quotes,
         editorial_notes,
         anomalies,
