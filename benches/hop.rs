@@ -60,14 +60,16 @@ async fn measure(permits: u32, stories: u64) -> (f64, f64) {
     }
     let broker = broker::connect(&config.nats).await.expect("a connection");
     broker::wait_connected(&broker, &CancellationToken::new()).await;
-    service::topology::ensure(&broker, &config).await.expect("streams");
+    let bucket = service::state::StateBucket::open(&broker, &config).await.expect("the bucket");
+    service::topology::ensure(&broker, &config, &bucket).await.expect("streams");
     let began = Instant::now();
     publish(&broker, stories, permits as usize).await;
     let published = stories as f64 / began.elapsed().as_secs_f64();
 
     let stop = CancellationToken::new();
     let began = Instant::now();
-    let worker = tokio::spawn(service::run(config, Arc::new(Nothing), None, stop.clone(), |_| {}));
+    let (_told, reloads) = tokio::sync::watch::channel(Arc::new(config.clone()));
+    let worker = tokio::spawn(service::run(config, Arc::new(Nothing), None, stop.clone(), reloads, |_| {}));
     let consumer = broker.jetstream.get_stream_no_info("WIRE_RAW").await.expect("a stream");
     while !consumer.consumer_info("copydesk").await.is_ok_and(|i| i.num_pending == 0 && i.num_ack_pending == 0) {
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -17,6 +17,7 @@ mod newsml1;
 mod newsml_g2;
 mod ninjs;
 mod nitf;
+pub mod peek;
 mod plain;
 mod times;
 mod wire;

@@ -6,10 +6,12 @@
 
 pub mod admission;
 pub mod broker;
+pub mod checkpoint;
 pub mod config;
 pub mod delivery;
 pub mod egress;
 pub mod embargo;
+pub mod failpoint;
 pub mod flight;
 pub mod gauges;
 pub mod http;
@@ -17,11 +19,13 @@ pub mod ingress;
 pub mod lineage;
 pub mod metrics;
 pub mod names;
+pub mod poison;
 pub mod pool;
 pub mod readiness;
 pub mod state;
 pub mod topology;
 pub mod trace;
+pub mod turns;
 
 use std::{
     net::SocketAddr,
@@ -46,8 +50,10 @@ use self::{
     flight::{Entered, Flight, Registry},
     ingress::{Arrival, Budget, Puller},
     metrics::{Metrics, Outcome},
+    poison::Poison,
     pool::{Pool, Reader},
     readiness::State,
+    state::StateBucket,
     topology::TopologyError,
 };
 
@@ -58,6 +64,8 @@ pub struct Summary {
     pub outcomes: [u64; Outcome::ALL.len()],
     /// Whether everything that was sent has reached the broker.
     pub flushed: bool,
+    /// Whether it stopped because half of its pool was lost: a new process has all of it.
+    pub worn_out: bool,
 }
 
 impl Summary {
@@ -85,6 +93,7 @@ pub async fn run(
     reader: Arc<dyn Reader>,
     recorder: Option<PrometheusHandle>,
     stop: CancellationToken,
+    mut reloads: watch::Receiver<Arc<Config>>,
     listening: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<Summary> {
     let state = Arc::new(State::new(&config.http));
@@ -106,9 +115,7 @@ pub async fn run(
     let broker = broker::connect(&config.nats).await?;
     state.listens_to(broker.signs.clone());
     tasks.spawn(follow_connection(broker.connected.clone(), state.clone(), end.clone()));
-    if !prepare(&broker, &config, &stop).await? {
-        return Ok(Summary::default());
-    }
+    let Some(bucket) = prepare(&broker, &config, &stop).await? else { return Ok(Summary::default()) };
     state.consuming.store(true, Ordering::Relaxed);
 
     let stop_now = CancellationToken::new();
@@ -116,6 +123,7 @@ pub async fn run(
     let context = Arc::new(Context {
         client: broker.client.clone(),
         admission: Admission::new(&config.limits),
+        poison: Poison::new(bucket.clone(), config.work.begun_max, config.limits.rest_every),
         pool: Pool::new(usize::from(config.work.threads), deadline, reader, state.pool.clone())
             .context("cannot start the CPU pool")?,
         egress: Egress {
@@ -148,6 +156,21 @@ pub async fn run(
     if context.config.embargo.mode == config::EmbargoMode::Hold {
         keepers.spawn(embargo::release_all(context.clone(), end.clone()).map(|()| "the release of held stories"));
     }
+    let checkpoints = checkpoint::keep(broker.clone(), context.config.clone(), bucket, end.clone());
+    keepers.spawn(checkpoints.map(|()| "the checkpoints"));
+    let reloading = {
+        let (context, end) = (context.clone(), end.clone());
+        async move {
+            while let Some(Ok(())) = end.run_until_cancelled(reloads.changed()).await {
+                let limits = reloads.borrow_and_update().limits.clone();
+                context.admission.reload(&limits);
+                tracing::info!("the limits of the new configuration hold");
+            }
+        }
+    };
+    tasks.spawn(reloading);
+    let worn_out = CancellationToken::new();
+    tasks.spawn(watch_pool(state.pool.clone(), worn_out.clone(), end.clone()));
     for subject in context.config.unread_subjects() {
         tracing::warn!(subject, "no input reads all of this subject of the input stream; its stories wait");
     }
@@ -160,6 +183,7 @@ pub async fn run(
         // First, because the inputs end on it too.
         biased;
         () = stop.cancelled() => None,
+        () = worn_out.cancelled() => None,
         Some(part) = inputs.join_next() => Some(name_of(part)),
         Some(part) = keepers.join_next() => Some(name_of(part)),
     };
@@ -184,33 +208,55 @@ pub async fn run(
     }
     let mut outcomes = std::array::from_fn(|index| state.outcomes[index].load(Ordering::Relaxed));
     outcomes[Outcome::Left as usize] += left;
-    Ok(Summary { outcomes, flushed })
+    Ok(Summary { outcomes, flushed, worn_out: worn_out.is_cancelled() })
 }
 
-/// Waits for the broker and makes sure of the topology; `false` when stopped first.
-async fn prepare(broker: &Broker, config: &Config, stop: &CancellationToken) -> anyhow::Result<bool> {
+/// How often the pool is looked at.
+const POOL_CHECK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Ends when half of the pool or more is lost to stories that do not end.
+async fn watch_pool(pool: Arc<pool::Watch>, worn_out: CancellationToken, end: CancellationToken) {
+    let mut tick = tokio::time::interval(POOL_CHECK_INTERVAL);
+    while end.run_until_cancelled(tick.tick()).await.is_some() {
+        if pool.is_half_lost() {
+            tracing::error!(
+                threads.lost = pool.lost(),
+                "half of the pool is lost to stories that do not end; closing, so that a new process can begin"
+            );
+            worn_out.cancel();
+            return;
+        }
+    }
+}
+
+/// Waits for the broker and makes sure of the topology; `None` when stopped first.
+async fn prepare(broker: &Broker, config: &Config, stop: &CancellationToken) -> anyhow::Result<Option<StateBucket>> {
     let ms = Duration::from_millis;
     let mut backoff =
         broker::Backoff::new(ms(config.delivery.retry_delay_min_ms), ms(config.delivery.retry_delay_max_ms));
     loop {
         if !broker::wait_connected(broker, stop).await {
-            return Ok(false);
+            return Ok(None);
         }
+        let all = async {
+            let bucket = StateBucket::open(broker, config).await?;
+            topology::ensure(broker, config, &bucket).await.map(|warnings| (warnings, bucket))
+        };
         let checked = tokio::select! {
-            () = stop.cancelled() => return Ok(false),
-            checked = topology::ensure(broker, config) => checked,
+            () = stop.cancelled() => return Ok(None),
+            checked = all => checked,
         };
         match checked {
-            Ok(warnings) => {
+            Ok((warnings, bucket)) => {
                 for warning in warnings {
                     tracing::warn!(difference = %warning, "not as the configuration says");
                 }
-                return Ok(true);
+                return Ok(Some(bucket));
             }
             Err(error @ TopologyError::Unreachable { .. }) => {
                 tracing::warn!(error = %error, "the broker is not ready; trying again");
                 tokio::select! {
-                    () = stop.cancelled() => return Ok(false),
+                    () = stop.cancelled() => return Ok(None),
                     () = tokio::time::sleep(backoff.pause()) => {}
                 }
             }
@@ -268,6 +314,7 @@ fn arrive(input: &Arc<str>, arrival: Arrival, context: &Arc<Context>, stories: &
     if flight.attempt > 1 {
         context.metrics.redelivered();
     }
+    failpoint::hit("received");
     match context.registry.enter(flight) {
         Entered::Copy => count(Outcome::Copy),
         Entered::New(entry) => {

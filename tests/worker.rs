@@ -4,7 +4,10 @@
 
 mod support;
 
-use async_nats::{HeaderMap, jetstream::stream};
+use async_nats::{
+    HeaderMap,
+    jetstream::{consumer::DeliverPolicy, stream},
+};
 use copydesk::{record, service::names};
 use support::{World, story};
 
@@ -217,14 +220,53 @@ async fn a_restarted_server_is_found_again_and_nothing_is_lost_or_doubled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_consumer_that_was_deleted_is_told_and_never_made_anew_in_silence() {
+async fn a_consumer_that_was_deleted_goes_on_from_its_checkpoint() {
     let world = World::start().await;
-    let mut worker = ready(&world, &quick(&["delivery.retry_delay_max_ms=300"])).await;
+    let set = quick(&["delivery.retry_delay_max_ms=300", "limits.stories_per_second=40", "limits.stories_burst=5"]);
+    let mut worker = ready(&world, &set).await;
+    let publish = async |from: u64, to: u64| {
+        for number in from..=to {
+            world.publish("wire.raw.a", HeaderMap::new(), story(number).as_bytes()).await;
+        }
+    };
+    publish(1, 200).await;
+    let floor = async || {
+        let bucket = world.broker.jetstream.get_key_value("copydesk").await.ok()?;
+        let noted = bucket.get("floor.copydesk").await.ok()??;
+        serde_json::from_slice::<serde_json::Value>(&noted).ok()?["floor"].as_u64()
+    };
+    world.until("a checkpoint", &worker, async |_| floor().await.is_some_and(|floor| floor > 20)).await;
+    // Deleted while it is busy.
+    world.stream("WIRE_RAW").await.delete_consumer("copydesk").await.expect("deleted");
+    publish(201, 300).await;
+    world.until("all records", &worker, async |world| world.count("WIRE_ENRICHED").await >= 300).await;
+    world.until_done(&worker).await;
+    world.ledger().await.assert_each_once(300);
+    let made = world.stream("WIRE_RAW").await.consumer_info("copydesk").await.expect("the consumer");
+    assert!(
+        matches!(made.config.deliver_policy, DeliverPolicy::ByStartSequence { start_sequence } if start_sequence > 20),
+        "everything again: {:?}",
+        made.config.deliver_policy
+    );
+    // Deleted while nobody works: the next worker goes on too.
+    world.until("the last checkpoint", &worker, async |_| floor().await == Some(300)).await;
+    assert!(worker.stop().success());
+    world.stream("WIRE_RAW").await.delete_consumer("copydesk").await.expect("deleted");
+    publish(301, 310).await;
+    let worker = ready(&world, &QUICK).await;
+    world.until_done(&worker).await;
+    world.ledger().await.assert_each_once(310);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_without_a_checkpoint_is_never_made_anew_in_silence() {
+    let world = World::start().await;
+    let mut worker = ready(&world, &QUICK).await;
     world.publish("wire.raw.a", HeaderMap::new(), b"First.").await;
     world.until_done(&worker).await;
-    world.stream("WIRE_RAW").await.delete_consumer("copydesk").await.expect("deleted");
-    world.until("the obstacle", &worker, async |_| worker.get("/readyz").1.contains("input main cannot be read")).await;
     assert!(worker.stop().success());
+    world.stream("WIRE_RAW").await.delete_consumer("copydesk").await.expect("deleted");
+    world.broker.jetstream.delete_key_value("copydesk").await.expect("deleted");
     world.publish("wire.raw.a", HeaderMap::new(), b"Second.").await;
     let mut refused = world.worker("refused", &QUICK);
     assert_eq!(refused.ended().code(), Some(1));

@@ -2,7 +2,10 @@
 
 use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
@@ -11,7 +14,7 @@ use crate::{
     extract::Desk,
     service::{
         self,
-        config::{Config, LogFormat},
+        config::{Config, Limits, LogFormat},
         metrics::{self, Outcome},
     },
 };
@@ -26,12 +29,35 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let config = arguments.settings.load()?;
     let tracing = start_tracing(&config)?;
     log_panics();
-    let worked = super::runtime()?.block_on(work(config));
+    let worked = super::runtime()?.block_on(work(config, arguments.settings.clone()));
     tracing.close();
     worked
 }
 
-async fn work(config: Config) -> anyhow::Result<ExitCode> {
+/// Reads the configuration again at every SIGHUP. One that does not hold together changes nothing.
+async fn reload(settings: Settings, told: watch::Sender<Arc<Config>>) -> anyhow::Result<()> {
+    let mut hang_up = signal(SignalKind::hangup())?;
+    while hang_up.recv().await.is_some() {
+        match settings.load() {
+            Ok(config) => {
+                let now = told.borrow().clone();
+                let fixed = |config: &Config| Config { limits: Limits::default(), ..config.clone() };
+                if fixed(&now) != fixed(&config) {
+                    tracing::warn!("of the new configuration only `limits` holds now; the rest needs a restart");
+                }
+                tracing::info!(signal = "SIGHUP", "the configuration was read again");
+                told.send_replace(Arc::new(config));
+            }
+            Err(error) => tracing::error!(
+                signal = "SIGHUP", error = %error,
+                "the new configuration cannot be used; the old one holds"
+            ),
+        }
+    }
+    Ok(())
+}
+
+async fn work(config: Config, settings: Settings) -> anyhow::Result<ExitCode> {
     let recorder = metrics::install()?;
     let stop = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -52,9 +78,12 @@ async fn work(config: Config) -> anyhow::Result<ExitCode> {
         tracing::warn!("asked to stop again; leaving at once, what is here will be delivered again");
         std::process::exit(i32::from(EXIT_LEFT));
     });
+    let (told, reloads) = watch::channel(Arc::new(config.clone()));
+    let reloader = tokio::spawn(reload(settings, told));
     let said = |address| tracing::info!(http.address = %address, "probes and metrics are served");
-    let worked = service::run(config, Arc::new(Desk::new()), Some(recorder), stop, said).await;
+    let worked = service::run(config, Arc::new(Desk::new()), Some(recorder), stop, reloads, said).await;
     listener.abort();
+    reloader.abort();
     let summary = worked?;
     let count = |outcome| summary.count(outcome);
     tracing::info!(
@@ -63,11 +92,12 @@ async fn work(config: Config) -> anyhow::Result<ExitCode> {
         stories.dead_lettered = count(Outcome::DeadLettered),
         stories.copies = count(Outcome::Copy),
         stories.unconfirmed = count(Outcome::Unconfirmed),
+        stories.throttled = count(Outcome::Throttled),
         stories.given_back = count(Outcome::GivenBack),
         stories.left = count(Outcome::Left),
         "the desk is closed"
     );
-    Ok(if summary.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_LEFT) })
+    Ok(if summary.is_clean() && !summary.worn_out { ExitCode::SUCCESS } else { ExitCode::from(EXIT_LEFT) })
 }
 
 /// What has to be closed when the worker has ended.

@@ -58,6 +58,16 @@ fn service_and_number(text: &str) -> Option<(&str, &str)> {
     (fits && ends).then(|| (until(text, 5), from(text, 5)))
 }
 
+/// The urgency in the second header line, where the head is that of an ANPA transmission.
+pub(super) fn peek_urgency(head: &str) -> Option<u8> {
+    if !is_it(head.as_bytes()) {
+        return None;
+    }
+    let opening = head.trim_start_matches(|c: char| c.is_control() || c == ' ');
+    let header = opening.lines().skip(1).find(|line| !line.trim().is_empty()).and_then(Header::read)?;
+    urgency(header.priority)
+}
+
 pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
     let decoded = wire::without_references(charset::decode(input)?);
     let stories = wire::transmissions(&decoded.text).into_iter().take(STORIES_MAX + 1).map(|span| {

@@ -56,6 +56,16 @@ pub(super) fn is_it(input: &[u8]) -> bool {
     Header::read(line).is_some_and(|header| has_mark || is_whole(&header))
 }
 
+/// The priority of the header line, where the head is that of a 7901 transmission.
+pub(super) fn peek_urgency(head: &str) -> Option<u8> {
+    if !is_it(head.as_bytes()) {
+        return None;
+    }
+    let is_mark = |line: &str| line.trim().is_empty() || line.trim_start_matches(wire::SOH).starts_with("ZCZC");
+    let opening = head.trim_start_matches(|c: char| c.is_control() || c == ' ');
+    opening.lines().find(|line| !is_mark(line)).and_then(Header::read)?.priority
+}
+
 pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
     let decoded = wire::without_references(charset::decode(input)?);
     let stories = transmissions(&decoded.text).into_iter().take(STORIES_MAX + 1).map(|span| {

@@ -1,13 +1,15 @@
 //! Rate limits: they delay, they never drop (step 4).
 //!
-//! governor decides how long to wait (GCRA); a fair lock in front of it lets stories through in
-//! the order in which they came, so that a large one is never starved by small ones behind it.
+//! governor decides how long to wait (GCRA); a queue with lanes in front of it lets stories through
+//! in the order in which they came, so that a large one is never starved by small ones behind it,
+//! and urgent ones first. A story waits for the limit of its key before it waits for that of all.
 
 use std::{
+    collections::HashMap,
     num::NonZeroU32,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -19,9 +21,13 @@ use governor::{
     nanos::Nanos,
     state::{NotKeyed, StateStore},
 };
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{sync::watch, time::Instant};
 
-use super::{config::Limits, metrics};
+use super::{
+    config::{KeyLimits, Limits},
+    metrics,
+    turns::{Lane, Turns},
+};
 
 /// Label of the limits that hold over all stories of the worker.
 const KEY_OF_ALL: &str = "all";
@@ -118,77 +124,370 @@ impl std::fmt::Debug for Rate {
     }
 }
 
+/// The two rates that one set of limits has.
+#[derive(Debug, Default)]
+struct Rates {
+    stories: Option<Rate>,
+    kib: Option<Rate>,
+}
+
+impl Rates {
+    /// Full, as at the start of a worker.
+    fn new(quota: &Quotas, clock: &TokioClock) -> Self {
+        Self {
+            stories: Rate::new(quota.stories_per_second, quota.stories_burst, clock),
+            kib: Rate::new(quota.kib_per_second, quota.kib_burst, clock),
+        }
+    }
+
+    /// Without its burst, as after a change: what the old limits let pass still counts.
+    fn drained(quota: &Quotas, clock: &TokioClock) -> Self {
+        let rates = Self::new(quota, clock);
+        rates.all(0).for_each(|(rate, _)| rate.take(u32::MAX, clock));
+        rates
+    }
+
+    fn is_unlimited(&self) -> bool {
+        self.stories.is_none() && self.kib.is_none()
+    }
+
+    fn all(&self, kib: u32) -> impl Iterator<Item = (&Rate, u32)> {
+        self.stories.iter().map(|rate| (rate, 1)).chain(self.kib.iter().map(move |rate| (rate, kib)))
+    }
+
+    fn wait(&self, kib: u32, clock: &TokioClock) -> Duration {
+        self.all(kib).map(|(rate, cells)| rate.wait(cells, clock)).max().unwrap_or_default()
+    }
+
+    fn take(&self, kib: u32, clock: &TokioClock) {
+        self.all(kib).for_each(|(rate, cells)| rate.take(cells, clock));
+    }
+}
+
+/// The quotas of one limit, the fleet's share applied.
+#[derive(Clone, Debug, PartialEq)]
+struct Quotas {
+    stories_per_second: f64,
+    stories_burst: u32,
+    kib_per_second: f64,
+    kib_burst: u32,
+}
+
+impl Quotas {
+    fn shared(&self, share: f64) -> Self {
+        let burst = |burst: u32| ((f64::from(burst) * share).floor() as u32).max(1);
+        Self {
+            stories_per_second: self.stories_per_second * share,
+            stories_burst: burst(self.stories_burst),
+            kib_per_second: self.kib_per_second * share,
+            kib_burst: burst(self.kib_burst),
+        }
+    }
+
+    fn of_all(limits: &Limits) -> Self {
+        let Limits { stories_per_second, stories_burst, kib_per_second, kib_burst, .. } = *limits;
+        Self { stories_per_second, stories_burst, kib_per_second, kib_burst }.shared(limits.fleet_share)
+    }
+
+    fn of_key(limits: &Limits, key: &str) -> Self {
+        let own = limits.keys.0.get(key);
+        let each = &limits.each_key;
+        let pick = |pick: fn(&KeyLimits) -> f64| own.map_or(pick(each), pick);
+        let pick_burst = |pick: fn(&KeyLimits) -> u32| own.map_or(pick(each), pick);
+        Self {
+            stories_per_second: pick(|limits| limits.stories_per_second),
+            stories_burst: pick_burst(|limits| limits.stories_burst),
+            kib_per_second: pick(|limits| limits.kib_per_second),
+            kib_burst: pick_burst(|limits| limits.kib_burst),
+        }
+        .shared(limits.fleet_share)
+    }
+}
+
+/// Rates with the quotas that they were made from, replaced when those change.
+#[derive(Debug)]
+struct Limit {
+    current: RwLock<(Quotas, Arc<Rates>)>,
+}
+
+impl Limit {
+    fn new(quotas: Quotas, rates: Rates) -> Self {
+        Self { current: RwLock::new((quotas, Arc::new(rates))) }
+    }
+
+    fn rates(&self) -> Arc<Rates> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    /// What did not change keeps its state; what did begins without a burst.
+    fn reload(&self, quotas: Quotas, clock: &TokioClock) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current.0 != quotas {
+            *current = (quotas.clone(), Arc::new(Rates::drained(&quotas, clock)));
+        }
+    }
+}
+
+/// Where the stories of one key wait for their own limit.
+#[derive(Debug)]
+struct Key {
+    limit: Limit,
+    turns: Arc<Turns>,
+    /// Stories that wait here; they hold permits of their input.
+    parked: AtomicUsize,
+}
+
+/// Keys that have limits of their own at once; the stories of further keys share one.
+const KEYS_MAX: usize = 10_000;
+/// The key of those.
+const OTHER_KEYS: &str = "*";
+
+/// What a story is admitted by.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// How urgent it is.
+    pub lane: Lane,
+    /// What its own limit goes by, where there is one.
+    pub key: Option<&'a str>,
+    /// Its size.
+    pub bytes: usize,
+    /// Stories of one key that may wait here at once.
+    pub parked_max: usize,
+}
+
+/// A key has so many stories waiting that one more has to wait at the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Throttled;
+
 /// The limits of one worker.
 #[derive(Debug)]
 pub struct Admission {
     clock: TokioClock,
-    stories: Option<Rate>,
-    kib: Option<Rate>,
-    turn: Mutex<()>,
-    /// While set, a story waits for a rate.
-    is_holding: AtomicBool,
+    limits: RwLock<Arc<Limits>>,
+    all: Limit,
+    turns: Arc<Turns>,
+    keys: Mutex<HashMap<String, Arc<Key>>>,
+    /// Told when limits change, so that whoever waits looks again.
+    changed: watch::Sender<()>,
+    /// Stories that wait for a rate at this moment.
+    held: AtomicUsize,
 }
 
 impl Admission {
     /// From the configuration.
     pub fn new(limits: &Limits) -> Self {
         let clock = TokioClock(Instant::now());
+        let quotas = Quotas::of_all(limits);
+        let rates = Rates::new(&quotas, &clock);
+        tell_quotas(&quotas, limits);
         Self {
-            stories: Rate::new(limits.stories_per_second, limits.stories_burst, &clock),
-            kib: Rate::new(limits.kib_per_second, limits.kib_burst, &clock),
-            turn: Mutex::new(()),
-            is_holding: AtomicBool::new(false),
+            all: Limit::new(quotas, rates),
+            turns: Turns::new(limits.rest_every),
+            keys: Mutex::default(),
+            limits: RwLock::new(Arc::new(limits.clone())),
+            changed: watch::Sender::new(()),
+            held: AtomicUsize::new(0),
             clock,
         }
     }
 
-    /// Whether a rate holds the stories back at this moment.
+    /// Whether a rate holds stories back at this moment.
     pub fn is_holding(&self) -> bool {
-        self.is_holding.load(Ordering::Relaxed)
+        self.held.load(Ordering::Relaxed) > 0
     }
 
-    /// Waits for this story's turn, and until it conforms to both rates at once. Cells are taken at
-    /// the moment at which the story passes, so that no window sees more than its quota.
-    pub async fn pass(&self, bytes: usize) {
-        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
-        let rates = [(self.stories.as_ref(), 1), (self.kib.as_ref(), kib)];
-        let rates = || rates.iter().filter_map(|(rate, cells)| Some(((*rate)?, *cells)));
-        if rates().next().is_none() {
-            return;
+    /// Puts other limits in force, for those who wait already too. A rate that changed begins
+    /// without a burst, so that no window sees more than the old quota and the new one together.
+    pub fn reload(&self, limits: &Limits) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits.clone());
+        let quotas = Quotas::of_all(limits);
+        tell_quotas(&quotas, limits);
+        self.all.reload(quotas, &self.clock);
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, key) in keys.iter() {
+            key.limit.reload(Quotas::of_key(limits, name), &self.clock);
         }
-        let began = Instant::now();
-        let _turn = self.turn.lock().await;
-        loop {
-            let wait = rates().map(|(rate, cells)| rate.wait(cells, &self.clock)).max().unwrap_or_default();
-            if wait.is_zero() {
-                break;
+        drop(keys);
+        self.changed.send_replace(());
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> Arc<Limits> {
+        self.limits.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a story may have to wait for a rate.
+    pub fn has_limits(&self) -> bool {
+        let limits = self.limits();
+        let has = |stories: f64, kib: f64| stories > 0.0 || kib > 0.0;
+        has(limits.stories_per_second, limits.kib_per_second)
+            || std::iter::once(&limits.each_key)
+                .chain(limits.keys.0.values())
+                .any(|key| has(key.stories_per_second, key.kib_per_second))
+    }
+
+    /// Stories that wait for their turn, by lane.
+    pub fn waiting(&self) -> [usize; Lane::ALL.len()] {
+        self.turns.waiting()
+    }
+
+    /// Waits until the story conforms to the limit of its key, then for its turn among all, until it
+    /// conforms to the limits of all, and until `place` is there. Cells are taken at the moment at
+    /// which the story passes, so that no window sees more than its quota. At most one story of a
+    /// limited key stands in the queue of all, so a throttled key holds nobody else up.
+    ///
+    /// # Errors
+    /// The key has too many stories waiting here already.
+    pub async fn pass<P>(&self, request: Request<'_>, place: impl Future<Output = P>) -> Result<P, Throttled> {
+        let kib = u32::try_from(request.bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let key = request.key.map(|key| self.key(key)).filter(|key| !key.limit.rates().is_unlimited());
+        let _parked = match &key {
+            Some(key) => Some(Parked::new(key, request.parked_max)?),
+            None => None,
+        };
+        let _own_turn = match &key {
+            Some(key) => {
+                let began = Instant::now();
+                let turn = key.turns.take(request.lane).await;
+                self.conform(kib, || (key.limit.rates(), None)).await;
+                tell_wait(self.label(request.key), began);
+                Some(turn)
             }
-            self.is_holding.store(true, Ordering::Relaxed);
-            tokio::time::sleep(wait.max(Duration::from_millis(1))).await;
+            None => None,
+        };
+        let began = Instant::now();
+        let _turn = self.turns.take(request.lane).await;
+        let own = || key.as_ref().map(|key| key.limit.rates());
+        self.conform(kib, || (self.all.rates(), own())).await;
+        if !self.all.rates().is_unlimited() {
+            tell_wait(KEY_OF_ALL, began);
         }
-        self.is_holding.store(false, Ordering::Relaxed);
-        let waited = began.elapsed();
-        if waited >= Duration::from_millis(1) {
-            metrics::limited(KEY_OF_ALL, waited);
+        let place = place.await;
+        // The limits may have changed while the place was waited for.
+        let (all, own) = self.conform(kib, || (self.all.rates(), own())).await;
+        all.take(kib, &self.clock);
+        if let Some(own) = own {
+            own.take(kib, &self.clock);
         }
-        rates().for_each(|(rate, cells)| rate.take(cells, &self.clock));
+        Ok(place)
+    }
+
+    /// Waits until both conform at one moment; gives the rates that did.
+    async fn conform(
+        &self,
+        kib: u32,
+        rates: impl Fn() -> (Arc<Rates>, Option<Arc<Rates>>),
+    ) -> (Arc<Rates>, Option<Arc<Rates>>) {
+        let mut changed = self.changed.subscribe();
+        loop {
+            let (one, other) = rates();
+            let second = other.as_ref().map(|other| other.wait(kib, &self.clock)).unwrap_or_default();
+            let wait = one.wait(kib, &self.clock).max(second);
+            if wait.is_zero() {
+                return (one, other);
+            }
+            let _held = Held::new(&self.held);
+            tokio::select! {
+                () = tokio::time::sleep(wait.max(Duration::from_millis(1))) => {}
+                // The sender lives in `self`.
+                _ = changed.changed() => {}
+            }
+        }
+    }
+
+    /// The label of a key: only those that the configuration names have one of their own.
+    fn label<'a>(&self, key: Option<&'a str>) -> &'a str {
+        key.filter(|key| self.limits().keys.0.contains_key(*key)).unwrap_or(OTHER_KEYS)
+    }
+
+    /// The queue of a key. Keys that are idle are forgotten when there are too many.
+    fn key(&self, name: &str) -> Arc<Key> {
+        let limits = self.limits();
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = keys.get(name) {
+            return key.clone();
+        }
+        if keys.len() >= KEYS_MAX {
+            // A key is as good as new when nobody waits for it and its burst is whole again.
+            keys.retain(|_, key| !key.turns.is_idle() || !key.limit.rates().wait(u32::MAX, &self.clock).is_zero());
+        }
+        let name = if keys.len() >= KEYS_MAX { OTHER_KEYS } else { name };
+        let new = || {
+            let quotas = Quotas::of_key(&limits, name);
+            let rates = Rates::new(&quotas, &self.clock);
+            Arc::new(Key {
+                limit: Limit::new(quotas, rates),
+                turns: Turns::new(limits.rest_every),
+                parked: AtomicUsize::new(0),
+            })
+        };
+        keys.entry(name.to_owned()).or_insert_with(new).clone()
+    }
+}
+
+/// Tells how long a limit held a story.
+fn tell_wait(key: &str, began: Instant) {
+    let waited = began.elapsed();
+    if waited >= Duration::from_millis(1) {
+        metrics::limited(key, waited);
+    }
+}
+
+/// Tells what this worker's share of the quotas is.
+fn tell_quotas(quotas: &Quotas, limits: &Limits) {
+    metrics::quotas(quotas.stories_per_second, quotas.kib_per_second, limits.fleet_share);
+}
+
+/// A story that a rate holds back.
+struct Held<'a>(&'a AtomicUsize);
+
+impl<'a> Held<'a> {
+    fn new(held: &'a AtomicUsize) -> Self {
+        held.fetch_add(1, Ordering::Relaxed);
+        Self(held)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A story that waits for the limit of its key.
+struct Parked<'a>(&'a Key);
+
+impl<'a> Parked<'a> {
+    fn new(key: &'a Key, most: usize) -> Result<Self, Throttled> {
+        let before = key.parked.fetch_add(1, Ordering::Relaxed);
+        let parked = Self(key);
+        if before >= most.max(1) { Err(Throttled) } else { Ok(parked) }
+    }
+}
+
+impl Drop for Parked<'_> {
+    fn drop(&mut self) {
+        self.0.parked.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
+    use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
     use proptest::prelude::*;
+
+    fn routine(bytes: usize) -> Request<'static> {
+        Request { lane: Lane::Routine, key: None, bytes, parked_max: usize::MAX }
+    }
 
     /// Sends stories of these sizes at once; gives when each passed, in order of arrival.
     async fn passed(limits: Limits, sizes: Vec<usize>) -> Vec<Duration> {
-        let admission = Arc::new(Admission::new(&limits));
+        let admission = Admission::new(&limits);
         let start = Instant::now();
         let mut times = Vec::new();
         for bytes in sizes {
-            admission.pass(bytes).await;
+            admission.pass(routine(bytes), async {}).await.expect("no key");
             times.push(start.elapsed());
         }
         times
@@ -212,8 +511,136 @@ mod tests {
         assert!(times[1] >= Duration::from_secs(1) && times[1] < Duration::from_millis(1100), "{times:?}");
     }
 
+    fn paused<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("runtime").block_on(future)
+    }
+
+    /// A limit of one story a second for the key `slow` alone.
+    fn slow_key() -> Limits {
+        let slow = KeyLimits { stories_per_second: 1.0, stories_burst: 1, ..KeyLimits::default() };
+        Limits { keys: crate::service::config::Keys([("slow".to_owned(), slow)].into()), ..Limits::default() }
+    }
+
+    #[test]
+    fn a_throttled_key_holds_up_nobody_else_and_parks_no_more_than_it_may() {
+        paused(async {
+            let admission = Admission::new(&slow_key());
+            let slow = Request { key: Some("slow"), parked_max: 3, ..routine(1) };
+            let mut waiting = FuturesUnordered::new();
+            admission.pass(slow, async {}).await.expect("the burst");
+            for _ in 0..3 {
+                let mut story = Box::pin(admission.pass(slow, async {}));
+                assert!((&mut story).now_or_never().is_none());
+                waiting.push(story);
+            }
+            assert_eq!(admission.pass(slow, async {}).now_or_never(), Some(Err(Throttled)));
+            for key in [None, Some("quick")] {
+                let other = admission.pass(Request { key, ..routine(1) }, async {}).now_or_never();
+                assert_eq!(other, Some(Ok(())), "held up behind the throttled key");
+            }
+            let start = Instant::now();
+            while waiting.next().await.is_some() {}
+            assert!(start.elapsed() >= Duration::from_secs(3), "{:?}", start.elapsed());
+        });
+    }
+
+    #[test]
+    fn urgent_copy_overtakes_what_waits_for_the_limits() {
+        paused(async {
+            let limits = Limits { stories_per_second: 1.0, stories_burst: 1, ..Limits::default() };
+            let admission = Admission::new(&limits);
+            admission.pass(routine(1), async {}).await.expect("the burst");
+            let order = std::cell::RefCell::new(Vec::new());
+            let story = |lane| {
+                let (admission, order) = (&admission, &order);
+                async move {
+                    admission.pass(Request { lane, ..routine(1) }, async {}).await.expect("no key");
+                    order.borrow_mut().push(lane);
+                }
+            };
+            use Lane::{Backfill, Routine, Urgent};
+            // The first stands at the gate already.
+            futures_util::future::join_all([Routine, Backfill, Routine, Urgent].map(story)).await;
+            assert_eq!(*order.borrow(), [Routine, Urgent, Routine, Backfill]);
+        });
+    }
+
+    #[test]
+    fn changed_limits_hold_for_those_who_wait_and_give_no_burst() {
+        paused(async {
+            let limits = Limits { stories_per_second: 0.001, stories_burst: 1, ..Limits::default() };
+            let admission = Admission::new(&limits);
+            admission.pass(routine(1), async {}).await.expect("the burst");
+            let start = Instant::now();
+            let mut waiting = Box::pin(admission.pass(routine(1), async {}));
+            assert!((&mut waiting).now_or_never().is_none());
+            admission.reload(&Limits { stories_per_second: 10.0, stories_burst: 50, ..limits });
+            waiting.await.expect("no key");
+            let first = start.elapsed();
+            assert!(first >= Duration::from_millis(90) && first < Duration::from_millis(200), "{first:?}");
+            for _ in 0..10 {
+                admission.pass(routine(1), async {}).await.expect("no key");
+            }
+            assert!(start.elapsed() >= Duration::from_millis(1090), "a free burst: {:?}", start.elapsed());
+            let before = Instant::now();
+            admission.reload(&Limits { fleet_share: 1.0, ..(*admission.limits()).clone() });
+            admission.pass(routine(1), async {}).await.expect("no key");
+            assert!(before.elapsed() <= Duration::from_millis(110), "what did not change keeps its state");
+        });
+    }
+
+    #[test]
+    fn a_worker_takes_its_share_of_the_fleet() {
+        let limits = Limits { stories_per_second: 10.0, stories_burst: 4, fleet_share: 0.25, ..Limits::default() };
+        let times = run(limits, vec![1; 6]);
+        assert_eq!(times[0], Duration::ZERO);
+        assert!(times[5] >= Duration::from_millis(1990), "{times:?}");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
+        /// With keys and lanes and changes on the way, no window of a key or of all sees more than its
+        /// rate times its length plus its burst; a window with a change in it, no more than both.
+        #[test]
+        fn no_window_of_a_key_exceeds_its_quota(
+            rate in 1_u32..50, burst in 1_u32..20, all_rate in 1_u32..100, all_burst in 1_u32..40,
+            stories in proptest::collection::vec((0_usize..3, 0_usize..3, 0_u64..300), 1..80),
+        ) {
+            let limits = Limits {
+                stories_per_second: f64::from(all_rate), stories_burst: all_burst,
+                each_key: KeyLimits { stories_per_second: f64::from(rate), stories_burst: burst, ..KeyLimits::default() },
+                ..Limits::default()
+            };
+            let names = ["a", "b", "c"];
+            let passed = paused(async {
+                let admission = Admission::new(&limits);
+                let start = Instant::now();
+                let each = stories.iter().map(|(key, lane, delay)| {
+                    let admission = &admission;
+                    let request = Request { lane: Lane::ALL[*lane], key: Some(names[*key]), ..routine(1) };
+                    async move {
+                        tokio::time::sleep(Duration::from_millis(*delay)).await;
+                        admission.pass(request, async {}).await.expect("room");
+                        (*key, start.elapsed())
+                    }
+                });
+                futures_util::future::join_all(each).await
+            });
+            let within = |mut times: Vec<Duration>, rate: u32, burst: u32| {
+                times.sort();
+                (0..times.len()).all(|first| (first..times.len()).all(|last| {
+                    let window = (times[last] - times[first]).as_secs_f64();
+                    (last - first + 1) as f64 <= window * f64::from(rate) + f64::from(burst) + 1e-6
+                }))
+            };
+            prop_assert!(within(passed.iter().map(|(_, time)| *time).collect(), all_rate, all_burst));
+            for key in 0..3 {
+                let own = passed.iter().filter(|(k, _)| *k == key).map(|(_, time)| *time).collect();
+                prop_assert!(within(own, rate, burst), "key {key}");
+            }
+        }
+
         /// No window of time sees more than the rate times its length, plus the burst.
         #[test]
         fn no_window_exceeds_the_quota(rate in 1_u32..200, burst in 1_u32..50, kib_rate in 1_u32..200, kib_burst in 1_u32..50,

@@ -337,7 +337,48 @@ pub struct Limits {
     pub kib_per_second: f64,
     /// KiB that may pass at once before the rate holds. A larger story passes as one of this size.
     pub kib_burst: u32,
+    /// This worker's share of every quota, 0 to 1: a quarter where four workers share the limits.
+    pub fleet_share: f64,
+    /// Which token of the subject, counted from 1, is the key of a story's own limit; 0 means none.
+    pub key_subject_token: u8,
+    /// Which header is the key of a story's own limit; it goes before the subject. Empty means none.
+    pub key_header: String,
+    /// What each key may have.
+    pub each_key: KeyLimits,
+    /// Keys with limits of their own, by name.
+    pub keys: Keys,
+    /// How long the broker holds a story of a key that has a quarter of the input's permits waiting.
+    pub throttled_delay_ms: u64,
+    /// Copy of this urgency or above (1 is a flash, 3 urgent, 4 normal) overtakes the rest.
+    pub urgent_max: u8,
+    /// After so many urgent stories in a row, one of the rest has its turn.
+    pub rest_every: u32,
 }
+
+/// What the stories of one key may have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeyLimits {
+    /// Stories a second of one key; 0 means no limit.
+    pub stories_per_second: f64,
+    /// Stories of one key that may pass at once before the rate holds.
+    pub stories_burst: u32,
+    /// KiB a second of one key; 0 means no limit.
+    pub kib_per_second: f64,
+    /// KiB of one key that may pass at once before the rate holds.
+    pub kib_burst: u32,
+}
+
+impl Default for KeyLimits {
+    fn default() -> Self {
+        Self { stories_per_second: 0.0, stories_burst: 100, kib_per_second: 0.0, kib_burst: 1024 }
+    }
+}
+
+/// Limits by the name of their key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Keys(pub std::collections::BTreeMap<String, KeyLimits>);
 
 impl Default for Limits {
     fn default() -> Self {
@@ -348,16 +389,33 @@ impl Default for Limits {
             stories_burst: 100,
             kib_per_second: 0.0,
             kib_burst: 1024,
+            fleet_share: 1.0,
+            key_subject_token: 0,
+            key_header: String::new(),
+            each_key: KeyLimits::default(),
+            keys: Keys::default(),
+            throttled_delay_ms: 5_000,
+            urgent_max: 3,
+            rest_every: 4,
         }
     }
 }
 
 /// The CPU pool.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Work {
     /// Threads that read stories; 0 means one a core.
     pub threads: u16,
+    /// How often a story that comes again may be begun without ever ending, because the worker died,
+    /// before it becomes a dead letter unread.
+    pub begun_max: u32,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self { threads: 0, begun_max: 3 }
+    }
 }
 
 /// The port for probes and metrics, and when the worker calls itself ready.
@@ -550,8 +608,23 @@ impl Config {
         {
             must(rate == 0.0 || (0.001..=100e6).contains(&rate), key, "is neither 0 nor 0.001 to 100000000");
         }
+        must(limits.fleet_share > 0.0 && limits.fleet_share <= 1.0, "limits.fleet_share", "is not above 0 and up to 1");
+        must(limits.rest_every > 0, "limits.rest_every", "is 0");
+        must(limits.urgent_max <= 9, "limits.urgent_max", "is above 9");
+        must(limits.throttled_delay_ms >= 100, "limits.throttled_delay_ms", "is below 100");
+        let own = limits.keys.0.iter().map(|(name, key)| (format!("limits.keys.{name}"), key));
+        for (place, key) in std::iter::once(("limits.each_key".to_owned(), &limits.each_key)).chain(own) {
+            for (rate, name) in [(key.stories_per_second, "stories_per_second"), (key.kib_per_second, "kib_per_second")]
+            {
+                let fits = rate == 0.0 || (0.001..=100e6).contains(&rate);
+                must(fits, &format!("{place}.{name}"), "is neither 0 nor 0.001 to 100000000");
+            }
+            must(key.stories_burst > 0, &format!("{place}.stories_burst"), "is 0");
+            must(key.kib_burst > 0, &format!("{place}.kib_burst"), "is 0");
+        }
         must(limits.stories_burst > 0, "limits.stories_burst", "is 0");
         must(limits.kib_burst > 0, "limits.kib_burst", "is 0");
+        must((1..=100).contains(&self.work.begun_max), "work.begun_max", "is not 1 to 100");
         must(!self.inputs.0.is_empty(), "inputs", "is empty");
         let subjects: Vec<_> = self.inputs.0.iter().map(|(name, input)| (name, &input.subject)).collect();
         for (index, (name, subject)) in subjects.iter().enumerate() {
@@ -737,6 +810,18 @@ mod tests {
             (broken(&|c| c.log.filter = "copydesk=loud".into()), "log.filter"),
             (broken(&|c| c.limits.story_bytes_max = 0), "limits.story_bytes_max"),
             (broken(&|c| c.limits.stories_per_second = -1.0), "limits.stories_per_second"),
+            (broken(&|c| c.work.begun_max = 0), "work.begun_max"),
+            (broken(&|c| c.limits.fleet_share = 0.0), "limits.fleet_share"),
+            (broken(&|c| c.limits.rest_every = 0), "limits.rest_every"),
+            (broken(&|c| c.limits.urgent_max = 10), "limits.urgent_max"),
+            (broken(&|c| c.limits.throttled_delay_ms = 1), "limits.throttled_delay_ms"),
+            (broken(&|c| c.limits.each_key.stories_burst = 0), "limits.each_key.stories_burst"),
+            (
+                broken(&|c| {
+                    drop(c.limits.keys.0.insert("a".into(), KeyLimits { kib_per_second: -1.0, ..KeyLimits::default() }))
+                }),
+                "limits.keys.a.kib_per_second",
+            ),
             (broken(&|c| c.inputs.0.clear()), "inputs"),
             (broken(&input(|i| i.bytes_max = 1)), "inputs.main.bytes_max"),
             (broken(&input(|i| i.ack_pending_max = 1)), "inputs.main.ack_pending_max"),

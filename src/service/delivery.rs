@@ -8,20 +8,24 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    admission::Admission,
+    admission::{self, Admission},
     broker,
-    config::{Config, EmbargoMode},
+    config::{Config, EmbargoMode, Limits},
     egress::{Egress, Sink, Tombstone, Unpublished},
     embargo::{self, Parked},
+    failpoint,
     flight::{Entry, Flight, Registry},
     lineage::{Keeper, Stopped},
     metrics::{self, Metrics, Outcome, Stage},
     names::{self, Part},
+    poison::Poison,
     pool::{Enriched, Pool, Rejection, Stories},
+    state::StateError,
     trace,
+    turns::Lane,
 };
 use crate::{
-    decode::Hints,
+    decode::{Hints, peek},
     lineage::{Lineage, Place, Standing, put},
     story::Format,
 };
@@ -35,6 +39,8 @@ pub struct Context {
     pub client: Client,
     /// The limits.
     pub admission: Admission,
+    /// Marks of stories that may kill a worker.
+    pub poison: Poison,
     /// The CPU pool.
     pub pool: Pool,
     /// The way out.
@@ -54,26 +60,82 @@ pub struct Context {
 /// Takes one story to its end. Exactly one outcome a delivery; never panics on its own account.
 pub async fn deliver(context: &Context, entry: Entry) -> Outcome {
     let flight = &*entry.flight;
-    // Step 4: limits, then a place in the pool. Until then the story can be given back.
-    let queued = context.metrics.queued();
-    let waited = async {
-        let hints = hints(flight, &context.config);
-        if !(has_limits(context) && context.pool.is_kill(flight.payload.clone(), hints).await) {
-            context.admission.pass(flight.payload.len()).await;
+    let limits = context.admission.limits();
+    let lane = lane(flight, &limits);
+    // Step 5b: a story that comes again may have killed a worker.
+    let Some(input) = context.config.inputs.0.get(&*flight.input) else { return give_back(context, flight).await };
+    let suspect = if flight.attempt > 1 {
+        let looked = tokio::select! {
+            biased;
+            () = context.stopping.cancelled() => return give_back(context, flight).await,
+            looked = context.poison.suspect(&input.durable, &flight.origin, lane) => looked,
+        };
+        match looked {
+            Ok(suspect) if suspect.begun() >= context.poison.begun_max => {
+                let detail = format!("{} workers died while they read the story", suspect.begun());
+                let rejection = Rejection { code: "read.killed_worker", detail, id: None };
+                let stored = bury(context, flight, &rejection, Part::WHOLE).await;
+                if stored == Stored::Dead {
+                    context.poison.forget(suspect).await;
+                }
+                return end(context, flight, stored).await;
+            }
+            Ok(suspect) => Some(suspect),
+            Err(error) => return without_state(context, flight, &error).await,
         }
-        context.pool.slot().await
+    } else {
+        None
+    };
+    let queued = context.metrics.queued();
+    // Step 4: limits, then a place in the pool. Until then the story can be given back.
+    let key = key(flight, &limits);
+    let request = admission::Request {
+        lane,
+        key: key.as_deref(),
+        bytes: flight.payload.len(),
+        parked_max: (input.stories_max / PARKED_SHARE).max(1) as usize,
+    };
+    let admitted = async {
+        // A kill does not wait for the rates. One that comes again does: nothing of a story over which
+        // a worker may have died is looked at without its mark.
+        let is_kill = suspect.is_none()
+            && context.admission.has_limits()
+            && context.pool.is_kill(flight.payload.clone(), hints(flight, &context.config)).await;
+        match is_kill {
+            true => Ok(context.pool.slot().await),
+            false => context.admission.pass(request, context.pool.slot()).await,
+        }
     };
     let slot = tokio::select! {
         biased;
         () = context.stopping.cancelled() => return give_back(context, flight).await,
-        slot = waited => slot,
+        slot = admitted => match slot {
+            Ok(slot) => slot,
+            Err(admission::Throttled) => {
+                nak(context, flight, Duration::from_millis(limits.throttled_delay_ms)).await;
+                return Outcome::Throttled;
+            }
+        },
     };
     drop(queued);
+    failpoint::hit("admitted");
+    let leave = match suspect {
+        None => context.poison.first().await,
+        Some(suspect) => match context.poison.begin(suspect).await {
+            Ok(leave) => leave,
+            Err(error) => return without_state(context, flight, &error).await,
+        },
+    };
+    if flight.attempt > 1 {
+        failpoint::hit("marked");
+    }
     context.metrics.took(Stage::Wait, flight.received.elapsed());
     // Step 5.
     let began = Instant::now();
     let read = context.pool.read(slot, flight.payload.clone(), hints(flight, &context.config)).await;
     context.metrics.took(Stage::Read, began.elapsed());
+    context.poison.end(leave).await;
+    failpoint::hit("read");
     let outcome = match read {
         Ok(stories) => publish_all(context, flight, stories).await,
         Err(rejection) => end(context, flight, bury(context, flight, &rejection, Part::WHOLE).await).await,
@@ -83,11 +145,6 @@ pub async fn deliver(context: &Context, entry: Entry) -> Outcome {
         context.metrics.lagged(now.duration_since(flight.origin.stored()).as_secs_f64());
     }
     outcome
-}
-
-/// Whether a story may have to wait for a rate.
-fn has_limits(context: &Context) -> bool {
-    context.config.limits.stories_per_second > 0.0 || context.config.limits.kib_per_second > 0.0
 }
 
 /// What became of one story of a message, before the message is acknowledged.
@@ -138,6 +195,45 @@ async fn end(context: &Context, flight: &Flight, stored: Stored) -> Outcome {
         }
         Stored::Stopped => Outcome::Left,
     }
+}
+
+/// One key of an input may have this part of its permits waiting for its own limit.
+const PARKED_SHARE: u32 = 4;
+
+/// How urgent a story is: its header, the copy itself, or the input that it came by.
+fn lane(flight: &Flight, limits: &Limits) -> Lane {
+    let header =
+        |name| flight.headers.as_ref().and_then(|headers| headers.get(name)).map(|value| value.as_str().trim());
+    let named = header(names::LANE).and_then(|name| Lane::ALL.into_iter().find(|lane| lane.label() == name));
+    let urgency = || {
+        let told = header(names::URGENCY).and_then(|urgency| urgency.parse().ok());
+        told.or_else(|| peek::urgency(&flight.payload))
+    };
+    named.unwrap_or_else(|| match urgency() {
+        Some(urgency) if (1..=limits.urgent_max).contains(&urgency) => Lane::Urgent,
+        _ => Lane::Routine,
+    })
+}
+
+/// What a story's own limit goes by.
+fn key(flight: &Flight, limits: &Limits) -> Option<String> {
+    let headers = flight.headers.as_ref().filter(|_| !limits.key_header.is_empty());
+    let header = headers.and_then(|headers| headers.get(limits.key_header.as_str())).map(ToString::to_string);
+    let token = || {
+        let place = usize::from(limits.key_subject_token).checked_sub(1)?;
+        flight.subject.split('.').nth(place).map(str::to_owned)
+    };
+    header.or_else(token)
+}
+
+/// A story that comes again can be neither read nor blamed while its mark cannot be seen.
+async fn without_state(context: &Context, flight: &Flight, error: &StateError) -> Outcome {
+    tracing::warn!(
+        story.sequence = flight.origin.sequence, error = %error,
+        "a story that came again cannot be looked up in the state bucket; it waits at the broker"
+    );
+    nak(context, flight, Duration::from_millis(context.config.delivery.retry_delay_max_ms)).await;
+    Outcome::GivenBack
 }
 
 fn hints(flight: &Flight, config: &Config) -> Hints {
@@ -195,6 +291,7 @@ async fn publish_record(context: &Context, flight: &Flight, enriched: &Enriched,
     match published {
         Ok(duplicate) => {
             context.metrics.took(Stage::Publish, began.elapsed());
+            failpoint::hit("published");
             if is_kill
                 && context.config.embargo.mode == EmbargoMode::Hold
                 && let Some(sighting) = &enriched.sighting
@@ -291,6 +388,7 @@ async fn bury(context: &Context, flight: &Flight, rejection: &Rejection, part: P
     match published {
         Ok(_) => {
             metrics::dead_letter(rejection.code);
+            failpoint::hit("buried");
             tracing::warn!(
                 story.stream = %flight.origin.stream, story.sequence = flight.origin.sequence,
                 story.part = part.number, story.bytes = flight.payload.len(), reason = rejection.code,
@@ -317,8 +415,10 @@ const UNPLACEABLE_DELAY: Duration = Duration::from_mins(10);
 async fn confirm(context: &Context, flight: &Flight, kind: &'static [u8], outcome: Outcome) -> Outcome {
     let began = Instant::now();
     let timeout = Duration::from_millis(context.config.delivery.ack_timeout_ms);
+    failpoint::hit("before_ack");
     match broker::confirm(&context.client, flight.reply(), kind, timeout).await {
         Ok(()) => {
+            failpoint::hit("acked");
             context.metrics.took(Stage::Ack, began.elapsed());
             outcome
         }

@@ -11,6 +11,7 @@ use super::{
     http::Readiness,
     metrics::{self, Consumer},
     readiness::State,
+    turns::Lane,
 };
 
 /// How often; also how often the broker is asked for an answer.
@@ -65,6 +66,9 @@ fn own(context: &Context, state: &State) {
         metrics::in_flight(name, here().count(), here().map(|flight| flight.payload.len()).sum());
         let oldest = here().map(|flight| flight.origin.stored()).min();
         metrics::oldest(name, oldest.map_or(0.0, |stored| now.duration_since(stored).as_secs_f64()));
+    }
+    for (lane, waiting) in Lane::ALL.into_iter().zip(context.admission.waiting()) {
+        metrics::lane_waiting(lane.label(), waiting);
     }
     if context.admission.is_holding() {
         state.held_by_a_limit();

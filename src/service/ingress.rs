@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     broker::Backoff,
     egress::Gate,
+    failpoint,
     flight::{self, DeliveryInfo},
     metrics::Metrics,
 };
@@ -259,6 +260,7 @@ impl Puller {
         {
             return Ended::Trouble(error.to_string());
         }
+        failpoint::hit("asked");
         let deadline = tokio::time::sleep(expires + LATE);
         tokio::pin!(deadline);
         let mut at_deadline = Ended::Trouble("the broker did not end the request".to_owned());

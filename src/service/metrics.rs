@@ -64,6 +64,14 @@ pub const READY: &str = "copydesk_ready";
 pub const POOL_THREADS: &str = "copydesk_pool_threads";
 /// Threads that a story does not give back.
 pub const POOL_THREADS_LOST: &str = "copydesk_pool_threads_lost";
+/// What this worker may let pass, its share of the fleet's quota; 0 means no limit.
+pub const QUOTA_STORIES: &str = "copydesk_quota_stories_per_second";
+/// The same in KiB.
+pub const QUOTA_KIB: &str = "copydesk_quota_kib_per_second";
+/// This worker's share of every quota.
+pub const FLEET_SHARE: &str = "copydesk_fleet_share_ratio";
+/// Stories that wait for their turn, by lane.
+pub const LANE_WAITING: &str = "copydesk_lane_waiting_stories";
 /// Always 1; the labels say which build this is.
 pub const BUILD_INFO: &str = "copydesk_build_info";
 
@@ -80,7 +88,7 @@ pub enum Kind {
 
 /// Every metric: name, kind, labels, and what it says. The recorder's help texts, the tests of the
 /// dashboard and of the alert rules, and the test of the operations guide all read this.
-pub const ALL: [(&str, Kind, &[&str], &str); 28] = [
+pub const ALL: [(&str, Kind, &[&str], &str); 32] = [
     (STORIES, Kind::Counter, &["outcome"], "Deliveries by what became of them; each counts once"),
     (DEAD_LETTERS, Kind::Counter, &["reason"], "Dead letters by reason"),
     (REDELIVERIES, Kind::Counter, &[], "Deliveries that were not the first of their story"),
@@ -108,6 +116,10 @@ pub const ALL: [(&str, Kind, &[&str], &str); 28] = [
     (READY, Kind::Gauge, &[], "1 while the worker calls itself ready"),
     (POOL_THREADS, Kind::Gauge, &[], "Threads that read stories"),
     (POOL_THREADS_LOST, Kind::Gauge, &[], "Threads that a story does not give back"),
+    (QUOTA_STORIES, Kind::Gauge, &[], "What this worker may let pass, in stories; 0 means no limit"),
+    (QUOTA_KIB, Kind::Gauge, &[], "What this worker may let pass, in KiB; 0 means no limit"),
+    (FLEET_SHARE, Kind::Gauge, &[], "This worker's share of every quota"),
+    (LANE_WAITING, Kind::Gauge, &["lane"], "Stories that wait for their turn, by lane"),
     (BUILD_INFO, Kind::Gauge, &["version", "features"], "Always 1; the labels say which build this is"),
 ];
 
@@ -126,7 +138,9 @@ pub enum Outcome {
     Copy,
     /// Stored, but the broker did not confirm the acknowledgement: it will come again.
     Unconfirmed,
-    /// Given back unread, because the worker stops.
+    /// Sent back unread, because its key has too many stories waiting here.
+    Throttled,
+    /// Given back unread, because the worker stops or the state bucket does not answer.
     GivenBack,
     /// Left unfinished, because the worker had to stop: it will come again.
     Left,
@@ -134,13 +148,14 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Recorded,
         Self::Repeated,
         Self::Held,
         Self::DeadLettered,
         Self::Copy,
         Self::Unconfirmed,
+        Self::Throttled,
         Self::GivenBack,
         Self::Left,
     ];
@@ -154,6 +169,7 @@ impl Outcome {
             Self::DeadLettered => "dead_lettered",
             Self::Copy => "copy",
             Self::Unconfirmed => "unconfirmed",
+            Self::Throttled => "throttled",
             Self::GivenBack => "given_back",
             Self::Left => "left",
         }
@@ -320,6 +336,18 @@ pub fn consumer(input: &str, consumer: Consumer) {
 pub fn limited(key: &str, time: Duration) {
     metrics::counter!(LIMITER_WAITS, "key" => key.to_owned()).increment(1);
     metrics::histogram!(LIMITER_WAIT_SECONDS, "key" => key.to_owned()).record(time);
+}
+
+/// Tells this worker's share of the quotas.
+pub fn quotas(stories_per_second: f64, kib_per_second: f64, share: f64) {
+    metrics::gauge!(QUOTA_STORIES).set(stories_per_second);
+    metrics::gauge!(QUOTA_KIB).set(kib_per_second);
+    metrics::gauge!(FLEET_SHARE).set(share);
+}
+
+/// Tells how many stories wait in a lane.
+pub fn lane_waiting(lane: &'static str, stories: usize) {
+    metrics::gauge!(LANE_WAITING, "lane" => lane).set(stories as f64);
 }
 
 /// Tells whether the broker is connected.

@@ -48,6 +48,10 @@ pub const LINEAGE_VERSION: &str = "Copydesk-Lineage-Version";
 pub const LINEAGE_STATE: &str = "Copydesk-Lineage-State";
 /// Until when a story on the held stream waits (RFC 3339).
 pub const HELD_UNTIL: &str = "Copydesk-Held-Until";
+/// On an input message: its urgency, 1 (flash) to 9; goes before what the copy itself says.
+pub const URGENCY: &str = "Copydesk-Urgency";
+/// On an input message: its lane, `urgent`, `routine` or `backfill`; goes before its urgency.
+pub const LANE: &str = "Copydesk-Lane";
 /// Media type of the payload.
 pub const CONTENT_TYPE: &str = "Content-Type";
 /// W3C trace context; passes through.

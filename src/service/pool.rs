@@ -59,6 +59,8 @@ pub struct Enriched {
 
 impl Reader for Desk {
     fn read(&self, input: &[u8], hints: &Hints) -> Result<Stories<DecodeError>, DecodeError> {
+        #[cfg(feature = "failpoints")]
+        super::failpoint::obey(input);
         let stories = decode::decode_all(input, hints)?;
         Ok(stories.into_iter().map(|story| enrich(Desk::read(self, story?))).collect())
     }
@@ -135,6 +137,12 @@ impl Watch {
     /// Threads in all.
     pub fn threads(&self) -> usize {
         self.threads.load(Ordering::Relaxed)
+    }
+
+    /// Whether half of the threads or more are lost: a new process has all of them.
+    pub fn is_half_lost(&self) -> bool {
+        let threads = self.threads.load(Ordering::Relaxed);
+        threads > 0 && self.lost() * 2 >= threads
     }
 
     /// Whether no thread is left to read anything: only a new process helps.

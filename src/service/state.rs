@@ -2,8 +2,8 @@
 //!
 //! | key | value | who |
 //! | --- | --- | --- |
-//! | `begun.<durable>.<sequence>` | how often the reading of a redelivered story was begun | poison marks |
-//! | `floor.<durable>` | the last acknowledgement floor that was seen | checkpoints |
+//! | `begun.<durable>.<sequence>` | how often the reading of a redelivered story was begun | [`super::poison`] |
+//! | `floor.<durable>` | the last acknowledgement floor that was seen | [`super::checkpoint`] |
 //!
 //! A value is written either with the revision that it replaces (compare and set), or over
 //! whatever is there. What is removed leaves no marker behind, so the bucket holds only what is
@@ -48,6 +48,13 @@ pub struct StateError {
     what: &'static str,
     key: String,
     why: String,
+}
+
+impl StateError {
+    /// Another worker was faster.
+    pub(super) fn conflict(key: &str) -> Self {
+        failed("raise", key, &"another worker holds it")
+    }
 }
 
 impl StateBucket {
@@ -126,12 +133,14 @@ impl StateBucket {
         self.store.put(key, value).await.map(drop).map_err(|error| failed("write", key, &error))
     }
 
-    /// Removes the value of that revision, leaving no marker.
+    /// Removes a key, leaving no marker: a bucket denies deletion by sequence, and the client's own
+    /// deletion would leave a marker for every key that ever was.
     ///
     /// # Errors
     /// It is not known to be gone.
-    pub async fn remove(&self, key: &str, revision: u64) -> Result<(), StateError> {
-        self.store.stream.delete_message(revision).await.map(drop).map_err(|error| failed("remove", key, &error))
+    pub async fn remove(&self, key: &str) -> Result<(), StateError> {
+        let subject = format!("$KV.{}.{key}", self.store.name);
+        self.store.stream.purge().filter(subject).await.map(drop).map_err(|error| failed("remove", key, &error))
     }
 }
 

@@ -14,8 +14,10 @@ use async_nats::jetstream::{
 
 use super::{
     broker::{Broker, version},
+    checkpoint,
     config::{Config, EmbargoMode, Input},
     ingress::bytes_per_pull_min,
+    state::StateBucket,
 };
 
 /// Room for a dead letter's reason and origin beside the story (bytes).
@@ -73,7 +75,7 @@ pub enum TopologyError {
 ///
 /// # Errors
 /// See [`TopologyError`].
-pub async fn ensure(broker: &Broker, config: &Config) -> Result<Vec<Difference>, TopologyError> {
+pub async fn ensure(broker: &Broker, config: &Config, bucket: &StateBucket) -> Result<Vec<Difference>, TopologyError> {
     let mut found = Vec::new();
     let server = broker.client.server_info();
     if let Some(verdict) = version::judge(&server.version) {
@@ -90,7 +92,7 @@ pub async fn ensure(broker: &Broker, config: &Config) -> Result<Vec<Difference>,
     }
     for (name, input) in &config.inputs.0 {
         let wanted = consumer(config, input);
-        let is = ensure_consumer(&broker.jetstream, name, &wanted, config).await?;
+        let is = ensure_consumer(&broker.jetstream, name, &wanted, config, bucket).await?;
         found.extend(compare_consumer(&config.streams.input.name, &wanted, &is));
         let needed = bytes_per_pull_min(max_payload);
         if input.bytes_max < needed {
@@ -108,6 +110,22 @@ pub async fn ensure(broker: &Broker, config: &Config) -> Result<Vec<Difference>,
         true => Err(TopologyError::Broken(found)),
         false => Ok(found),
     }
+}
+
+/// Makes the consumer of one input again where it is missing; tells whether it was.
+///
+/// # Errors
+/// See [`TopologyError`].
+pub async fn renew_consumer(
+    broker: &Broker,
+    config: &Config,
+    bucket: &StateBucket,
+    name: &str,
+    input: &Input,
+) -> Result<(), TopologyError> {
+    // Where the configuration says where a consumer begins, its place is still the better one.
+    let wanted = pull::Config { deliver_policy: DeliverPolicy::All, ..consumer(config, input) };
+    ensure_consumer(&broker.jetstream, name, &wanted, config, bucket).await.map(drop)
 }
 
 /// A stream as it should be, and what for.
@@ -223,6 +241,7 @@ async fn ensure_consumer(
     input: &str,
     wanted: &pull::Config,
     config: &Config,
+    bucket: &StateBucket,
 ) -> Result<jetstream::consumer::Config, TopologyError> {
     let stream = config.streams.input.name.as_str();
     let durable = wanted.durable_name.clone().unwrap_or_default();
@@ -240,8 +259,19 @@ async fn ensure_consumer(
     if !config.streams.create_missing {
         return Err(TopologyError::Missing(object));
     }
-    if wanted.deliver_policy == DeliverPolicy::All && has_results(jetstream, config).await? {
-        return Err(TopologyError::Forgotten { object, input: input.to_owned() });
+    let mut wanted = wanted.clone();
+    if wanted.deliver_policy == DeliverPolicy::All {
+        let mut told = jetstream.get_stream(stream).await.map_err(|error| unreachable(error.to_string()))?;
+        match checkpoint::resume(bucket, &mut told, &durable).await? {
+            Some(place) => {
+                tracing::warn!(consumer.name = %durable, place = ?place, "a consumer is missing; it goes on from its checkpoint");
+                wanted.deliver_policy = place;
+            }
+            None if has_results(jetstream, config).await? => {
+                return Err(TopologyError::Forgotten { object, input: input.to_owned() });
+            }
+            None => {}
+        }
     }
     let created = handle.create_consumer_strict(wanted.clone()).await;
     match created {

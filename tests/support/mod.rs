@@ -58,7 +58,21 @@ impl World {
 
     /// Starts a worker with some settings of its own; `name` names its log.
     pub fn worker(&self, name: &str, set: &[&str]) -> Worker {
-        Worker::start(&self.server.url(), self.folder.path(), name, set)
+        Worker::start_with(&self.server.url(), self.folder.path(), name, set, |_| {})
+    }
+
+    /// A worker with a configuration file below its settings.
+    pub fn worker_with_file(&self, name: &str, set: &[&str], file: &Path) -> Worker {
+        Worker::start_with(&self.server.url(), self.folder.path(), name, set, |command| {
+            command.arg("--config").arg(file);
+        })
+    }
+
+    /// A worker that dies when it passes a place for the n-th time (`place:n`).
+    pub fn doomed_worker(&self, name: &str, set: &[&str], place: &str) -> Worker {
+        Worker::start_with(&self.server.url(), self.folder.path(), name, set, |command| {
+            command.env("FAILPOINT", place);
+        })
     }
 
     /// Publishes one message and gives its sequence.
@@ -176,6 +190,10 @@ pub struct Worker {
 
 impl Worker {
     pub fn start(url: &str, folder: &Path, name: &str, set: &[&str]) -> Self {
+        Self::start_with(url, folder, name, set, |_| {})
+    }
+
+    fn start_with(url: &str, folder: &Path, name: &str, set: &[&str], more: impl FnOnce(&mut Command)) -> Self {
         let log = folder.join(format!("{name}-{:08x}.log", fastrand::u32(..)));
         let mut command = Command::new(env!("CARGO_BIN_EXE_copydesk"));
         command.args(["run", "--set", &format!("nats.urls={url}"), "--set", "http.listen=127.0.0.1:0"]);
@@ -184,6 +202,7 @@ impl Worker {
             command.args(["--set", setting]);
         }
         server::without_settings(&mut command);
+        more(&mut command);
         let stderr = fs::File::create(&log).expect("a log");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         Self { child: command.spawn().expect("the worker starts"), log }
@@ -206,6 +225,11 @@ impl Worker {
     pub fn signal(&self, name: &str) {
         let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
         assert!(sent.expect("a shell").success(), "cannot send {name}");
+    }
+
+    /// The status of a process that has ended.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a status")
     }
 
     /// Waits for the process to end.

@@ -1,0 +1,59 @@
+//! Places at which a test lets the worker die, and stories that kill it.
+//!
+//! Compiled only with the feature `failpoints`, which no shipped build has: without it [`hit`] is
+//! empty. `FAILPOINT=<name>:<n>` ends the process, as SIGKILL would, when the place of that name is
+//! passed for the n-th time. The names are the steps of `docs/DELIVERY.md`.
+
+/// The places, in the order in which a story passes them.
+pub const PLACES: [&str; 9] =
+    ["asked", "received", "admitted", "marked", "read", "published", "before_ack", "acked", "buried"];
+
+/// A story with these bytes in it ends the process while it is read.
+#[cfg(feature = "failpoints")]
+pub const ABORTS: &[u8] = b"(failpoint: abort)";
+/// A story with these bytes in it panics while it is read.
+#[cfg(feature = "failpoints")]
+pub const PANICS: &[u8] = b"(failpoint: panic)";
+/// A story with these bytes in it is read without end.
+#[cfg(feature = "failpoints")]
+pub const LOOPS: &[u8] = b"(failpoint: loop)";
+
+/// Passes a place.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub fn hit(_place: &str) {}
+
+/// Passes a place, perhaps for the last time.
+#[cfg(feature = "failpoints")]
+pub fn hit(place: &str) {
+    use std::sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    };
+    static WANTED: LazyLock<Option<(String, u64)>> = LazyLock::new(|| {
+        let wanted = std::env::var("FAILPOINT").ok()?;
+        let (name, times) = wanted.split_once(':')?;
+        Some((name.to_owned(), times.parse().ok()?))
+    });
+    static PASSED: AtomicU64 = AtomicU64::new(0);
+    debug_assert!(PLACES.contains(&place), "{place} is no place");
+    if let Some((name, times)) = &*WANTED
+        && name == place
+        && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == *times
+    {
+        std::process::abort();
+    }
+}
+
+/// Does what the bytes of a story ask for.
+#[cfg(feature = "failpoints")]
+pub fn obey(story: &[u8]) {
+    let has = |mark: &[u8]| story.windows(mark.len()).any(|window| window == mark);
+    if has(ABORTS) {
+        std::process::abort();
+    }
+    assert!(!has(PANICS), "a story that panics");
+    while has(LOOPS) {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
