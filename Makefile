@@ -32,8 +32,7 @@ check:
 	@if $(CARGO) tree --locked --no-default-features -e normal --prefix none | grep -E '^(tokio|async-nats) '; \
 	then echo "the desk alone must pull neither tokio nor async-nats" >&2; exit 1; fi
 
-# The models of data/models, made anew from the training data. The same source gives the same bytes;
-# names.model was trained shortly before the last change of the sentence rules and comes out a little other.
+# The models of data/models, made anew from the training data. The same source gives the same bytes.
 EVAL ?= ../shared/eval
 OUT ?= data/models
 TRAIN = $(CARGO) run --release --locked --quiet --no-default-features --features train --bin train --
@@ -57,6 +56,10 @@ gazetteer:
 bench:
 	@NATS_SERVER="$$(scripts/nats-server.sh)" && export NATS_SERVER && \
 	$(CARGO) bench --locked
+
+# Instructions a word of each stage against benches/instructions.tsv (needs valgrind). INSTRUCTIONS=--write keeps them.
+instructions:
+	scripts/instructions.sh $(INSTRUCTIONS)
 
 clean:
 	$(CARGO) clean

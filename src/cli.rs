@@ -5,6 +5,7 @@ mod demo;
 mod extract;
 mod health;
 mod manual;
+mod models;
 mod publish;
 mod run;
 pub mod server;

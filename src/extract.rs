@@ -88,7 +88,8 @@ impl Default for Desk {
 static NAMES: LazyLock<Option<Arc<names::Names>>> = LazyLock::new(|| names::Names::built_in().ok().map(Arc::new));
 
 thread_local! {
-    /// Buffers that one story after the other uses; nothing of a story outlives it here but their size.
+    // Buffers that one story after the other uses; nothing of a story outlives it here but their size.
+    static GRAMMAR_SCRATCH: RefCell<grammar::Scratch> = RefCell::default();
     static NAMES_SCRATCH: RefCell<names::Scratch> = RefCell::default();
 }
 
@@ -181,7 +182,9 @@ impl Desk {
         let sentences = sentences::run(text, &tokens, &layout, dateline.as_ref());
         let is_read = language.is_read();
         let grammar = match self.grammar.as_deref().filter(|_| is_read) {
-            Some(models) => grammar::run(text, &tokens, &sentences, models),
+            Some(models) => {
+                GRAMMAR_SCRATCH.with_borrow_mut(|scratch| grammar::run_with(text, &tokens, &sentences, models, scratch))
+            }
             None => grammar::Grammar::default(),
         };
         let names = match self.names.as_deref().filter(|_| is_read) {
@@ -229,7 +232,7 @@ impl Desk {
     /// The models in use: name → version.
     pub fn models(&self) -> BTreeMap<&'static str, String> {
         let mut models = self.grammar.as_deref().map(grammar::Models::versions).unwrap_or_default();
-        models.extend(self.names.iter().map(|names| (names::MODEL, names.version.clone())));
+        models.extend(self.names.iter().map(|_| (names::MODEL, names::VERSION.to_owned())));
         models
     }
 }

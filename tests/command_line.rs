@@ -304,3 +304,34 @@ fn ninjs_comes_out_as_the_schema_says() {
     }
     assert!(valid >= paths.len() - 4, "{valid} items of {} files", paths.len());
 }
+
+#[test]
+fn models_from_a_folder_take_the_place_of_those_built_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().to_str().expect("UTF-8").to_owned();
+    let read = || copydesk(&["extract", "--models", &path, "--from", "plain"], b"Ada Lindqvist left Oslo.");
+    let empty = read();
+    assert!(!empty.status.success());
+    assert!(stderr(&empty).contains("names.model"), "{}", stderr(&empty));
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/models");
+    for name in ["grammar.model", "lemma.model", "names.model"] {
+        let sound = std::fs::read(built_in.join(name)).expect("a model");
+        let place = folder.path().join(name);
+        let mut changed = sound.clone();
+        let middle = changed.len() / 2;
+        changed[middle] ^= 1;
+        let cut = sound[..middle].to_vec();
+        let foreign = b"%PDF-1.7".to_vec();
+        for (bytes, complaint) in [(changed, "checksum"), (cut, "cut short"), (foreign, "not a copydesk model file")] {
+            std::fs::write(&place, bytes).expect("written");
+            let refused = read();
+            assert!(!refused.status.success());
+            assert!(stderr(&refused).contains(name) && stderr(&refused).contains(complaint), "{}", stderr(&refused));
+        }
+        std::fs::write(&place, sound).expect("written");
+    }
+    let with = read();
+    assert!(with.status.success(), "{}", stderr(&with));
+    let plain = copydesk(&["extract", "--from", "plain"], b"Ada Lindqvist left Oslo.");
+    assert_eq!(String::from_utf8_lossy(&with.stdout), String::from_utf8_lossy(&plain.stdout));
+}

@@ -69,6 +69,9 @@ impl Settings {
     }
 }
 
+/// Batches between two looks at the weights for their mean.
+const MEAN_EVERY: usize = 20;
+
 /// The names of one kind of label, commonest first.
 #[derive(Default)]
 struct Names {
@@ -179,7 +182,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome<()> {
     };
     let sizes = Sizes {
         input: settings.size("input", 128),
-        hidden: settings.size("hidden", 96),
+        hidden: settings.size("hidden", 128),
         layers: settings.size("layers", 2),
         arc: settings.size("arc", 48),
         label: settings.size("label", 48),
@@ -199,11 +202,11 @@ pub(crate) fn run(arguments: &[String]) -> Outcome<()> {
 
     let mut network = Learner::new(sizes, vector_values, width, vocabulary_counts, settings.size("seed", 1) as u64);
     let dropout = Dropout {
-        input: settings.number("drop-input", 0.1),
-        hidden: settings.number("drop-hidden", 0.12),
-        heads: settings.number("drop-heads", 0.12),
+        input: settings.number("drop-input", 0.12),
+        hidden: settings.number("drop-hidden", 0.15),
+        heads: settings.number("drop-heads", 0.15),
     };
-    let epochs = settings.size("epochs", 13);
+    let epochs = settings.size("epochs", 14);
     let batch_words = settings.size("batch", 200);
     let rate = settings.number("rate", 0.004);
     let mut random = Random::new(settings.size("seed", 1) as u64 + 1);
@@ -211,6 +214,10 @@ pub(crate) fn run(arguments: &[String]) -> Outcome<()> {
     let total_words: usize = examples.iter().map(|one| one.rows.len()).sum();
     let steps_max = (total_words * epochs / batch_words) as f32;
     let (mut step, mut mean_power, mut square_power) = (0.0_f32, 1.0_f32, 1.0_f32);
+    // What is kept is a running mean of the weights: the steps of the last few batches weigh most.
+    let mean_share = settings.number("mean", 0.03);
+    let mut mean = network.clone();
+    let mut means = 0.0_f32;
     for epoch in 1..=epochs {
         let mut order: Vec<usize> = (0..examples.len()).collect();
         random.shuffle(&mut order);
@@ -248,11 +255,15 @@ pub(crate) fn run(arguments: &[String]) -> Outcome<()> {
                 square_correction: 1.0 / (1.0 - square_power),
                 scale: 1.0 / size as f32,
             });
+            if (step as usize).is_multiple_of(MEAN_EVERY) {
+                means += 1.0;
+                mean.lean_to(&network, (2.0 / (means + 1.0)).max(mean_share));
+            }
         }
-        let figures = if dev.is_empty() { String::new() } else { evaluate(&network, &dev_examples, &dev, &sets) };
+        let figures = if dev.is_empty() { String::new() } else { evaluate(&mean, &dev_examples, &dev, &sets) };
         eprintln!("epoch {epoch} loss {:.4} {figures} {:.0} s", loss / seen as f32, start.elapsed().as_secs_f32());
     }
-    let mut weights = network.finished();
+    let mut weights = mean.finished();
     weights.vocabulary = hashes;
     (weights.tags, weights.fine_tags, weights.labels) = (sets.tags.names, sets.fine_tags.names, sets.labels.names);
     data::write(&settings.out.join("grammar.model"), &weights.to_bytes())
@@ -372,11 +383,12 @@ pub(crate) fn lemma(arguments: &[String]) -> Outcome<()> {
             *forms.entry((word.form.clone(), upos, xpos)).or_default().entry(edit).or_default() += 1;
         }
     }
-    let mut keys = Vec::new();
+    let mut buffers = lemma::Buffers::default();
     let mut votes: BTreeMap<u32, BTreeMap<&Edit, u32>> = BTreeMap::new();
     let endings = lemma::ENDING_MAX + 1;
     for ((form, upos, xpos), edits) in &forms {
-        lemma::keys(form, *upos, *xpos, &mut keys);
+        lemma::keys(form, *upos, *xpos, &mut buffers);
+        let keys = &buffers.keys;
         let whole = keys.len() - 3;
         for (at, key) in keys.iter().enumerate() {
             for (edit, count) in edits {
@@ -395,7 +407,8 @@ pub(crate) fn lemma(arguments: &[String]) -> Outcome<()> {
     let mut kept: BTreeMap<u32, Edit> = BTreeMap::new();
     for level in 0..endings + 3 {
         for (form, upos, xpos) in forms.keys() {
-            lemma::keys(form, *upos, *xpos, &mut keys);
+            lemma::keys(form, *upos, *xpos, &mut buffers);
+            let keys = &buffers.keys;
             let whole = keys.len() - 3;
             let at = if level < endings { level } else { whole + level - endings };
             if level < endings && level >= whole {

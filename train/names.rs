@@ -14,11 +14,11 @@ use std::{
 
 use copydesk::{
     extract::names::{
-        MODEL, Names, Scratch,
+        MODEL, Names, Scratch, VERSION,
         features::Document,
         lexicon::{Entry, Lexicon},
     },
-    model::{container, crf::Rows},
+    model::{crf::Rows, file},
 };
 
 use self::{
@@ -134,7 +134,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     second_instances.finish();
     note(&format!("{} stretches for the second pass", second_instances.count()));
     let mut second_settings = settings.clone();
-    second_settings.epochs = options.number("second_epochs", 6.0) as usize;
+    second_settings.epochs = options.number("second_epochs", 8.0) as usize;
     second_settings.rate = options.number("second_rate", 0.02);
     let mut second = crf::train(&second_instances, &second_settings, Some(&first), |_| true, &note);
     if options.number("second", 1.0) == 0.0 {
@@ -142,7 +142,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
 
     let (payload, rows, lexicon_bytes) = payload(&entries, &first, &second, settings.threshold);
-    let bytes = container::pack(MODEL, "1", &payload);
+    let bytes = file::seal(MODEL, VERSION, &payload);
     std::fs::write(&options.out, &bytes)?;
     note(&format!("{rows} rows, {} bytes, of which lexicon {lexicon_bytes}", bytes.len()));
     Ok(())

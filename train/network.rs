@@ -93,6 +93,12 @@ fn add(sum: &mut [f32], other: &[f32]) {
     }
 }
 
+fn lean(own: &mut [f32], other: &[f32], share: f32) {
+    for (own, other) in own.iter_mut().zip(other) {
+        *own += share * (other - *own);
+    }
+}
+
 /// Learning rate and the corrections of Adam at one step.
 pub(crate) struct Pace {
     pub(crate) rate: f32,
@@ -612,6 +618,31 @@ impl Network {
         }
         let tables = [words, self.affix.weights.clone(), self.shape.weights.clone()];
         Weights { sizes: self.sizes, tables, dense, ..Weights::default() }
+    }
+
+    /// Moves all weights a share of the way to those of another network of the same sizes.
+    pub(crate) fn lean_to(&mut self, other: &Self, share: f32) {
+        let tables = [(&mut self.word, &other.word), (&mut self.affix, &other.affix), (&mut self.shape, &other.shape)];
+        for (own, other) in tables {
+            lean(&mut own.weights, &other.weights, share);
+        }
+        for (own, other) in self.layers.iter_mut().zip(&other.layers) {
+            lean(&mut own.weights.weights, &other.weights.weights, share);
+            lean(&mut own.bias.weights, &other.bias.weights, share);
+        }
+        for (own, other) in [
+            (&mut self.projection, &other.projection),
+            (&mut self.input_bias, &other.input_bias),
+            (&mut self.heads, &other.heads),
+            (&mut self.heads_bias, &other.heads_bias),
+            (&mut self.arc, &other.arc),
+            (&mut self.distance, &other.distance),
+            (&mut self.label_distance, &other.label_distance),
+            (&mut self.label, &other.label),
+            (&mut self.label_bias, &other.label_bias),
+        ] {
+            lean(&mut own.weights, &other.weights, share);
+        }
     }
 
     /// Takes one step along the gradients.

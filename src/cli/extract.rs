@@ -21,7 +21,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use self::input::{Input, Item};
-use super::view;
+use super::{models, view};
 use crate::{
     decode::{self, DecodeError, Hints},
     extract::Desk,
@@ -49,6 +49,8 @@ pub(super) struct Arguments {
     /// Width of --to text, in columns
     #[arg(long, default_value_t = 100)]
     width: usize,
+    #[command(flatten)]
+    models: models::ModelFolder,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -131,7 +133,7 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     });
     if arguments.from == From::Conllu {
         anyhow::ensure!(to == To::Conllu, "what comes from CoNLL-U can only be written as CoNLL-U");
-        return fill_conllu(&inputs);
+        return fill_conllu(&arguments.models.desk()?, &inputs);
     }
     let hints = Hints {
         format: arguments.from.format(),
@@ -139,7 +141,7 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         ..Hints::default()
     };
     let style = view::Style { width: arguments.width, colour: colour_wanted() };
-    let (desk, hints) = (Arc::new(Desk::new()), Arc::new(hints));
+    let (desk, hints) = (Arc::new(arguments.models.desk()?), Arc::new(hints));
     let (work, queue) = mpsc::sync_channel::<Job>(jobs * QUEUE_PER_JOB);
     let (answers, order) = mpsc::sync_channel::<Answer>(jobs * QUEUE_PER_JOB);
     let queue = Arc::new(Mutex::new(queue));
@@ -173,8 +175,7 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Tags and trees for given tokens; what else stands in the file stays.
-fn fill_conllu(inputs: &[Input]) -> anyhow::Result<ExitCode> {
-    let desk = Desk::new();
+fn fill_conllu(desk: &Desk, inputs: &[Input]) -> anyhow::Result<ExitCode> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for input in inputs {
         for document in input.documents()? {

@@ -9,7 +9,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use super::{EXIT_LEFT, Settings};
+use super::{EXIT_LEFT, Settings, models};
 use crate::{
     extract::Desk,
     service::{
@@ -23,13 +23,16 @@ use crate::{
 pub(super) struct Arguments {
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    models: models::ModelFolder,
 }
 
 pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let config = arguments.settings.load()?;
     let tracing = start_tracing(&config)?;
     log_panics();
-    let worked = super::runtime()?.block_on(work(config, arguments.settings.clone()));
+    let settings = arguments.settings.clone();
+    let worked = arguments.models.desk().and_then(|desk| super::runtime()?.block_on(work(config, settings, desk)));
     tracing.close();
     worked
 }
@@ -57,7 +60,7 @@ async fn reload(settings: Settings, told: watch::Sender<Arc<Config>>) -> anyhow:
     Ok(())
 }
 
-async fn work(config: Config, settings: Settings) -> anyhow::Result<ExitCode> {
+async fn work(config: Config, settings: Settings, desk: Desk) -> anyhow::Result<ExitCode> {
     let recorder = metrics::install()?;
     let stop = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -81,7 +84,7 @@ async fn work(config: Config, settings: Settings) -> anyhow::Result<ExitCode> {
     let (told, reloads) = watch::channel(Arc::new(config.clone()));
     let reloader = tokio::spawn(reload(settings, told));
     let said = |address| tracing::info!(http.address = %address, "probes and metrics are served");
-    let worked = service::run(config, Arc::new(Desk::new()), Some(recorder), stop, reloads, said).await;
+    let worked = service::run(config, Arc::new(desk), Some(recorder), stop, reloads, said).await;
     listener.abort();
     reloader.abort();
     let summary = worked?;

@@ -18,7 +18,7 @@ use crate::{
     model::{
         file::ModelError,
         lemma::{self, Lemmatiser},
-        network::{self, Network, Scratch},
+        network::{self, Network},
         parser::Relation,
         tagger::{Upos, Xpos},
     },
@@ -39,6 +39,22 @@ impl Models {
     /// When a file is no sound model of the version that this build reads.
     pub fn from_bytes(network: &[u8], lemmatiser: &[u8]) -> Result<Self, ModelError> {
         Ok(Self { network: Network::from_bytes(network)?, lemmatiser: Lemmatiser::from_bytes(lemmatiser)? })
+    }
+
+    /// These models with the network of another file.
+    ///
+    /// # Errors
+    /// When the file is no sound grammar model of the version that this build reads.
+    pub fn with_network(self, bytes: &[u8]) -> Result<Self, ModelError> {
+        Ok(Self { network: Network::from_bytes(bytes)?, ..self })
+    }
+
+    /// These models with the lemmatiser of another file.
+    ///
+    /// # Errors
+    /// When the file is no sound lemma model of the version that this build reads.
+    pub fn with_lemmatiser(self, bytes: &[u8]) -> Result<Self, ModelError> {
+        Ok(Self { lemmatiser: Lemmatiser::from_bytes(bytes)?, ..self })
     }
 
     /// The models' names and versions.
@@ -102,8 +118,26 @@ impl Grammar {
     }
 }
 
+/// Buffers that one story after the other uses; they grow to what the longest sentence needs.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    network: network::Scratch,
+    lemma: lemma::Buffers,
+}
+
 /// Reads every sentence.
 pub fn run(text: &str, tokens: &[Token], sentences: &[Sentence], models: &Models) -> Grammar {
+    run_with(text, tokens, sentences, models, &mut Scratch::default())
+}
+
+/// As [`run`], with buffers that are used again.
+pub fn run_with(
+    text: &str,
+    tokens: &[Token],
+    sentences: &[Sentence],
+    models: &Models,
+    scratch: &mut Scratch,
+) -> Grammar {
     let unread = Word {
         upos: Upos::X,
         xpos: Xpos::Fw,
@@ -113,19 +147,20 @@ pub fn run(text: &str, tokens: &[Token], sentences: &[Sentence], models: &Models
         arc_confidence: 0.0,
         lemma: Span::default(),
     };
-    let mut grammar = Grammar { words: vec![unread; tokens.len()], lemmas: String::new() };
-    let mut scratch = Scratch::default();
-    let mut forms = Vec::new();
+    let mut grammar = Grammar { words: vec![unread; tokens.len()], lemmas: String::with_capacity(text.len()) };
+    let longest = sentences.iter().map(|sentence| sentence.tokens.len()).max().unwrap_or_default();
+    let mut forms = Vec::with_capacity(longest);
+    let Scratch { network, lemma } = scratch;
     for sentence in sentences {
         let (start, end) = (sentence.tokens.start as usize, sentence.tokens.end as usize);
         let Some(within) = tokens.get(start..end) else { continue };
         forms.clear();
         forms.extend(within.iter().map(|token| token.span.of(text)));
-        models.network.read(&forms, &mut scratch);
-        let found = forms.iter().zip(&scratch.readings);
+        models.network.read(&forms, network);
+        let found = forms.iter().zip(&network.readings);
         for (word, (form, reading)) in grammar.words.iter_mut().skip(start).zip(found) {
             let from = grammar.lemmas.len();
-            grammar.lemmas.push_str(&models.lemmatiser.lemma(form, reading.upos, reading.xpos));
+            models.lemmatiser.lemma(form, reading.upos, reading.xpos, lemma, &mut grammar.lemmas);
             *word = Word {
                 upos: reading.upos,
                 xpos: reading.xpos,
@@ -143,12 +178,13 @@ pub fn run(text: &str, tokens: &[Token], sentences: &[Sentence], models: &Models
 /// Fills the columns of CoNLL-U whose tokens and sentences are kept as they are.
 pub fn fill_conllu(input: &str, models: &Models) -> String {
     let mut sentences = conllu::read(input);
-    let mut scratch = Scratch::default();
+    let Scratch { mut network, mut lemma } = Scratch::default();
     for sentence in &mut sentences {
         let forms: Vec<&str> = sentence.words.iter().map(|word| word.form.as_str()).collect();
-        models.network.read(&forms, &mut scratch);
-        for (word, reading) in sentence.words.iter_mut().zip(&scratch.readings) {
-            word.lemma = models.lemmatiser.lemma(&word.form, reading.upos, reading.xpos).into_owned();
+        models.network.read(&forms, &mut network);
+        for (word, reading) in sentence.words.iter_mut().zip(&network.readings) {
+            word.lemma.clear();
+            models.lemmatiser.lemma(&word.form, reading.upos, reading.xpos, &mut lemma, &mut word.lemma);
             reading.upos.name().clone_into(&mut word.upos);
             reading.xpos.name().clone_into(&mut word.xpos);
             word.head = Some(reading.head);
@@ -202,7 +238,7 @@ mod tests {
     use super::*;
     use crate::model::{
         file,
-        network::{NAME, VERSION, WORDS_MAX},
+        network::{NAME, Scratch, VERSION, WORDS_MAX},
     };
     use proptest::prelude::*;
 

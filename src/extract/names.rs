@@ -23,14 +23,16 @@ use self::{features::Document, lexicon::Lexicon};
 use super::{sentences::Sentence, tokens::Token};
 use crate::{
     model::{
-        container::{self, ModelError, Reader},
         crf::{self, Chain, Potentials, Rows, Scores, Stretch},
+        file::{self, ModelError, Reader},
     },
     text::Span,
 };
 
 /// The model's name in its file and in the record.
 pub const MODEL: &str = "names";
+/// Version of the model that this code runs.
+pub const VERSION: &str = "2";
 /// The model that is part of the program.
 static BUILT_IN: &[u8] = include_bytes!("../../data/models/names.model");
 
@@ -73,8 +75,6 @@ pub struct Mention {
 /// The names model, loaded and ready; read-only.
 #[derive(Clone, Debug)]
 pub struct Names {
-    /// The version that the trainer gave.
-    pub version: String,
     lexicon: Lexicon,
     rows: Rows,
     chains: [(Chain, Potentials); 2],
@@ -132,10 +132,7 @@ impl Names {
     /// # Errors
     /// When the bytes are foreign, of another format, truncated or damaged.
     pub fn load(bytes: &[u8]) -> Result<Self, ModelError> {
-        let unpacked = container::unpack(bytes, MODEL)?;
-        let mut names = Self::from_payload(unpacked.payload)?;
-        unpacked.version.clone_into(&mut names.version);
-        Ok(names)
+        Self::from_payload(file::open(bytes, MODEL, VERSION)?)
     }
 
     /// Reads a payload.
@@ -148,14 +145,12 @@ impl Names {
         let first = crf::read_chain(&mut reader)?;
         let second = crf::read_chain(&mut reader)?;
         let rows = Rows::read(&mut reader)?;
-        if reader.left() > 0 {
-            return Err(ModelError::Payload { what: "bytes after the end" });
-        }
+        reader.finish()?;
         let chains = [first, second].map(|chain| {
             let potentials = Potentials::new(&chain);
             (chain, potentials)
         });
-        Ok(Self { version: String::new(), lexicon, rows, chains })
+        Ok(Self { lexicon, rows, chains })
     }
 
     /// The lexicon of the model.
@@ -278,9 +273,9 @@ mod tests {
 
     #[test]
     fn an_article_carries_a_name_on_and_a_creed_stands_before_it() {
-        let body = told("He leads the Shiite Kataib al-Wafa movement, officials in Basra said.");
+        let body = told("He leads the Shiite Hezbollah al-Wafa movement, officials in Basra said.");
         assert!(body.contains(&"Shiite/Group".to_owned()), "{body:?}");
-        assert!(body.iter().any(|name| name.starts_with("Kataib al-Wafa/")), "{body:?}");
+        assert!(body.iter().any(|name| name.starts_with("Hezbollah al-Wafa/")), "{body:?}");
         let group = told("Many Americans voted for the Liberal Party.");
         assert!(group.contains(&"Liberal Party/Organisation".to_owned()), "{group:?}");
     }
@@ -324,16 +319,14 @@ mod tests {
             let mut bytes = BUILT_IN.to_vec();
             let at = at.index(bytes.len());
             bytes[at] ^= 1 << bit;
-            // The version is free text and the one part whose change leaves a valid file.
-            let loaded = Names::load(&bytes);
-            prop_assert!(loaded.is_err() || at < 32);
+            prop_assert!(Names::load(&bytes).is_err());
             prop_assert!(Names::load(&BUILT_IN[..at]).is_err());
         }
 
         #[test]
         fn a_malformed_payload_is_refused_or_read(bytes in proptest::collection::vec(any::<u8>(), 0..4000), keep in any::<prop::sample::Index>()) {
             let _ = Names::from_payload(&bytes);
-            let payload = container::unpack(BUILT_IN, MODEL).expect("built-in model").payload;
+            let payload = file::open(BUILT_IN, MODEL, VERSION).expect("built-in model");
             let mut mixed = payload[..keep.index(payload.len().min(4_000))].to_vec();
             mixed.extend_from_slice(&bytes);
             let _ = Names::from_payload(&mixed);

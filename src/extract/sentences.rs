@@ -135,6 +135,13 @@ const LINE_OPENERS: &[&str] = &[
     "It", "She", "We", "They", "You", "Please", "This", "There", "These", "Attached", "If", "As", "What", "Here",
     "How", "Your", "Do", "Sent",
 ];
+/// Last parts of hosts, which a stop and a capital do not make the first word of a sentence.
+const HOST_ENDINGS: &[&str] = &["com", "org", "net"];
+/// Tokens between the brackets of a source.
+const CREDIT_TOKENS_MAX: usize = 6;
+/// Endings of files that are sent along.
+const FILE_ENDINGS: &[&str] =
+    &["doc", "docx", "pdf", "xls", "xlsx", "ppt", "txt", "jpg", "jpeg", "png", "gif", "zip", "csv"];
 /// Words that close a letter: what follows the comma is a signature.
 const CLOSINGS: &[&str] = &["regards", "thanks", "cheers", "sincerely"];
 /// Words that open the description of a speaker.
@@ -282,6 +289,7 @@ impl<'t> Splitter<'t, '_> {
         let mut at = from;
         let mut list = None;
         let mut quote_open = false;
+        let mut credit_from = from;
         while at < self.end {
             if at == first {
                 let marked = at + usize::from(is_bullet(self.word(at)));
@@ -290,7 +298,7 @@ impl<'t> Splitter<'t, '_> {
                     at = (marked + marker.tokens).min(self.end);
                     continue;
                 }
-            } else if self.begins_item(at, list) {
+            } else if self.begins_item(at, list) || self.begins_file(at) {
                 self.push(first, at);
                 first = at;
                 continue;
@@ -298,6 +306,14 @@ impl<'t> Splitter<'t, '_> {
             let word = self.word(at);
             if word == "\"" {
                 quote_open = !quote_open;
+            }
+            if at == first
+                && at == credit_from
+                && let Some(after) = self.credit(at, word)
+            {
+                self.push(at, after);
+                (first, at, credit_from) = (after, after, after);
+                continue;
             }
             if let Some(after) = self.line_of_its_own(at, word) {
                 if at > first {
@@ -452,7 +468,7 @@ impl<'t> Splitter<'t, '_> {
                     return false;
                 }
                 if attached {
-                    return upper && (!is_initials(before) || is_opening(next));
+                    return upper && (!is_initials(before) || is_opening(next)) && !listed(HOST_ENDINGS, next);
                 }
                 if lower {
                     return !closed && !is_number(before, 2) && !is_consonants(before);
@@ -544,6 +560,29 @@ impl<'t> Splitter<'t, '_> {
         previous.leads_to(next) || begins_anew
     }
 
+    /// A source in brackets before the first word of a paragraph, `(Example News) Rain fell`:
+    /// where it ends. A word in small letters makes it a remark that belongs to what follows.
+    fn credit(&self, at: usize, word: &str) -> Option<usize> {
+        if word != "(" {
+            return None;
+        }
+        let close = (at + 2..=at + 1 + CREDIT_TOKENS_MAX).find(|close| self.word(*close) == ")")?;
+        let named = |at| self.word(at).starts_with(char::is_uppercase) || self.word(at) == ":";
+        let after = close + 1;
+        let opens = self.first_word(after).starts_with(char::is_uppercase) || self.word(after) == "(";
+        ((at + 1..close).all(named) && opens && !self.is_attached(after)).then_some(after)
+    }
+
+    /// Whether a file stands here in a list of them: `- plan.pdf` behind another file's name.
+    fn begins_file(&self, at: usize) -> bool {
+        if self.word(at) != "-" || !is_file_name(self.word(at + 1)) || self.is_attached(at) || self.is_attached(at + 1)
+        {
+            return false;
+        }
+        let before = at.saturating_sub(1);
+        is_file_name(self.word(before)) || self.word(before) == ")" && is_file_name(self.word(before.saturating_sub(1)))
+    }
+
     /// A ruler, or the date and the clock of a transmission, both in figures: where it ends.
     ///
     /// Text that was pasted together has lost the line breaks around them. A stamp after a word
@@ -569,13 +608,24 @@ impl<'t> Splitter<'t, '_> {
     /// capital, the comma before a signature, a name before `Please see`.
     fn is_line_end(&self, first: usize, at: usize, word: &str) -> bool {
         let byte = word.as_bytes().first().copied().unwrap_or(0);
-        if !(byte.is_ascii_alphabetic() || matches!(byte, b'>' | b',')) || self.is_attached(at + 1) {
+        if !(byte.is_ascii_alphanumeric() || matches!(byte, b'>' | b',')) || self.is_attached(at + 1) {
             return false;
         }
         let next = self.word(at + 1);
-        let is_address = || word.len() >= ADDRESS_BYTES_MIN && (is_web_address(word) || word.contains('@'));
+        let is_address = || word.len() >= ADDRESS_BYTES_MIN && (is_web_address(word) || is_mail_address(word));
         if !next.starts_with(char::is_uppercase) {
             return is_web_address(next) && is_address();
+        }
+        if byte.is_ascii_digit() || byte.eq_ignore_ascii_case(&b'a') || byte.eq_ignore_ascii_case(&b'p') {
+            // The stamp of a transmission in figures, pasted to the line that follows it.
+            let half = listed(&["am", "pm"], word);
+            let clock = at.checked_sub(usize::from(half));
+            let date = clock.and_then(|clock| clock.checked_sub(1));
+            let stamped = clock.is_some_and(|clock| is_clock(self.word(clock)))
+                && date.is_some_and(|date| date >= first && is_date(self.word(date)));
+            if stamped {
+                return !listed(AFTER_CLOCK, next) && !listed(&["am", "pm"], next);
+            }
         }
         if byte == b',' {
             return (1..=CLOSING_TOKENS_MAX).contains(&(at - first)) && listed(CLOSINGS, self.word(at - 1));
@@ -671,6 +721,14 @@ fn is_number(word: &str, digits_max: usize) -> bool {
 
 fn is_web_address(word: &str) -> bool {
     word.starts_with("http://") || word.starts_with("https://") || word.starts_with("www.")
+}
+
+fn is_mail_address(word: &str) -> bool {
+    word.split_once('@').is_some_and(|(_, host)| host.contains('.'))
+}
+
+fn is_file_name(word: &str) -> bool {
+    word.rsplit_once('.').is_some_and(|(stem, ending)| !stem.is_empty() && listed(FILE_ENDINGS, ending))
 }
 
 /// A run of one mark, long enough to be drawn.
@@ -816,6 +874,21 @@ mod tests {
             <ann@news.example>|Dear Ray
             Kind regards,|Ann Moss
             A note of thanks to Moss, Stone and Lee.
+            ",
+        );
+    }
+
+    #[test]
+    fn sources_files_and_stamps_are_lines_of_their_own() {
+        check(
+            "
+            (Example News)|The bridge is closed.|It is old.
+            (The bridge is closed.)|It is old.
+            (with pictures) The bridge is closed.
+            See the plan (plan.pdf)|- map.pdf|- list.xls|- Moss.doc
+            Moss on 03/01/2031 01:35 PM|Dear Ray, it is closed.
+            It closed on 03/01/2031 01:35 PM Eastern time.
+            Write to ann@NEWS Desk today.|Posted via News.Com this week.
             ",
         );
     }

@@ -10,7 +10,7 @@
 
 #![expect(clippy::needless_range_loop, reason = "labels index several small arrays at once")]
 
-use super::container::{ModelError, Reader};
+use super::file::{ModelError, Reader};
 
 /// Labels: outside, and begin and inside of each class.
 pub const LABELS: usize = 13;
@@ -47,7 +47,7 @@ impl Chain {
     }
 
     /// Reads the weights.
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, ModelError> {
         let mut chain = Self { step: [[0; LABELS]; LABELS], first: [0; LABELS], last: [0; LABELS] };
         let small = |reader: &mut Reader<'_>| reader.i32().map(|weight| weight.clamp(-100_000, 100_000));
         for row in chain.step.iter_mut().chain([&mut chain.first, &mut chain.last]) {
@@ -56,7 +56,7 @@ impl Chain {
             }
         }
         chain.forbid();
-        Some(chain)
+        Ok(chain)
     }
 
     /// Appends the weights.
@@ -152,20 +152,20 @@ impl Rows {
     /// # Errors
     /// When the payload ends too early or promises too much.
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, ModelError> {
-        let broken = ModelError::Payload { what: "feature rows" };
-        let count = reader.u32().ok_or(broken.clone())? as usize;
+        let broken = ModelError::Inside { what: "feature rows" };
+        let count = reader.u32()? as usize;
         if count > ROWS_MAX || count > reader.left() {
             return Err(broken);
         }
         let mut features = Vec::with_capacity(count);
         let mut feature = 0_u32;
         for _ in 0..count {
-            feature = feature.wrapping_add(reader.varint().ok_or(broken.clone())?);
-            let mask = reader.u16().ok_or(broken.clone())?;
+            feature = feature.wrapping_add(reader.varint()?);
+            let mask = reader.u16()?;
             let mut weights = [0_i8; LABELS];
             for (label, weight) in weights.iter_mut().enumerate() {
                 if mask >> label & 1 == 1 {
-                    *weight = reader.u8().ok_or(broken.clone())?.cast_signed();
+                    *weight = reader.u8()?.cast_signed();
                 }
             }
             features.push((feature, weights));
@@ -204,7 +204,7 @@ fn tag(feature: u32) -> [i8; 3] {
 /// # Errors
 /// When the payload ends too early.
 pub fn read_chain(reader: &mut Reader<'_>) -> Result<Chain, ModelError> {
-    Chain::read(reader).ok_or(ModelError::Payload { what: "label chain" })
+    Chain::read(reader)
 }
 
 /// A labelled stretch of a sequence.

@@ -225,6 +225,43 @@ impl<'a> Reader<'a> {
         self.array().map(u16::from_le_bytes)
     }
 
+    /// Bytes not read yet.
+    pub fn left(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// One byte.
+    ///
+    /// # Errors
+    /// See [`Self::u16`].
+    pub fn u8(&mut self) -> Result<u8, ModelError> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    /// A number with a sign.
+    ///
+    /// # Errors
+    /// See [`Self::u16`].
+    pub fn i32(&mut self) -> Result<i32, ModelError> {
+        self.array().map(i32::from_le_bytes)
+    }
+
+    /// A number in seven bits a byte, the low ones first, at most five bytes.
+    ///
+    /// # Errors
+    /// See [`Self::u16`]; or a number without end.
+    pub fn varint(&mut self) -> Result<u32, ModelError> {
+        let mut value = 0_u32;
+        for shift in [0, 7, 14, 21, 28] {
+            let byte = self.u8()?;
+            value |= u32::from(byte & 0x7F) << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(ModelError::Inside { what: "a number" })
+    }
+
     /// A number.
     ///
     /// # Errors
@@ -310,10 +347,12 @@ mod tests {
         let mut writer = Writer::default();
         writer.texts(&["é".into(), String::new()]);
         writer.reals(&[1.5, -0.0]);
+        writer.bytes.extend([0xAC, 0x02, 7]);
         writer.table(&[1.27, -0.01, 0.0, 0.0], 2);
         let mut reader = Reader::new(&writer.bytes);
         assert_eq!(reader.texts().unwrap(), ["é", ""]);
         assert_eq!(reader.reals().unwrap(), [1.5, -0.0]);
+        assert_eq!((reader.varint(), reader.u8()), (Ok(300), Ok(7)));
         let table = reader.table(2).unwrap();
         assert_eq!(table.cells, [127, -1, 0, 0]);
         reader.finish().unwrap();
@@ -338,7 +377,7 @@ mod tests {
         #[test]
         fn any_payload_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let mut reader = Reader::new(&bytes);
-            let _ = (reader.texts(), reader.reals(), reader.table(3), reader.finish());
+            let _ = (reader.varint(), reader.i32(), reader.texts(), reader.reals(), reader.table(3), reader.finish());
         }
     }
 }

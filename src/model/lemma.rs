@@ -5,8 +5,6 @@
 //! stays; the rule of the longest known ending counts, the whole form before all. It does not
 //! know forms by their meaning: `lay` as a past tense is `lie`, as any other verb `lay`.
 
-use std::borrow::Cow;
-
 use super::{
     file::{self, ModelError, Reader, Writer},
     form::hash,
@@ -36,7 +34,7 @@ pub struct Edit {
 impl Edit {
     /// The edit that makes a form into a lemma.
     pub fn between(form: &str, lemma: &str) -> Self {
-        let small = form.to_lowercase();
+        let small: String = form.chars().flat_map(char::to_lowercase).collect();
         let shared = |form: &str| form.chars().zip(lemma.chars()).take_while(|(a, b)| a == b).count();
         let keeps_case = shared(form) > shared(&small);
         let from = if keeps_case { form } else { &small };
@@ -44,25 +42,40 @@ impl Edit {
         Self { keeps_case, strip: (from.chars().count() - shared) as u16, add: lemma.chars().skip(shared).collect() }
     }
 
-    /// The lemma of a form.
-    pub fn apply<'a>(&self, form: &'a str) -> Cow<'a, str> {
-        let plain = self.keeps_case || !form.chars().any(char::is_uppercase);
-        if plain && self.strip == 0 && self.add.is_empty() {
-            return Cow::Borrowed(form);
+    /// The lemma of a form, put at the end of a text.
+    pub fn apply(&self, form: &str, onto: &mut String) {
+        let start = onto.len();
+        if self.keeps_case {
+            onto.push_str(form);
+        } else {
+            onto.extend(form.chars().flat_map(char::to_lowercase));
         }
-        let mut lemma = if plain { form.to_owned() } else { form.to_lowercase() };
         for _ in 0..self.strip {
-            lemma.pop();
+            if onto.len() > start {
+                onto.pop();
+            }
         }
-        lemma.push_str(&self.add);
-        if lemma.is_empty() { Cow::Borrowed(form) } else { Cow::Owned(lemma) }
+        onto.push_str(&self.add);
+        if onto.len() == start {
+            onto.push_str(form);
+        }
     }
 }
 
+/// Memory that is used again from word to word.
+#[derive(Clone, Debug, Default)]
+pub struct Buffers {
+    small: Vec<char>,
+    /// The keys that were made last.
+    pub keys: Vec<u32>,
+}
+
 /// Keys under which the rules of a form are looked up, the most particular last.
-pub fn keys(form: &str, upos: Upos, xpos: Xpos, into: &mut Vec<u32>) {
+pub fn keys(form: &str, upos: Upos, xpos: Xpos, buffers: &mut Buffers) {
+    let Buffers { small, keys: into } = buffers;
     into.clear();
-    let small: Vec<char> = form.chars().take(CHARACTERS_MAX).flat_map(char::to_lowercase).collect();
+    small.clear();
+    small.extend(form.chars().take(CHARACTERS_MAX).flat_map(char::to_lowercase));
     let mut characters = form.chars();
     let capital = match characters.next() {
         Some(first) if first.is_uppercase() => 1 + u32::from(!form.chars().any(char::is_lowercase)),
@@ -135,17 +148,16 @@ impl Lemmatiser {
         file::seal(NAME, VERSION, &writer.bytes)
     }
 
-    /// The dictionary form.
-    pub fn lemma<'a>(&self, form: &'a str, upos: Upos, xpos: Xpos) -> Cow<'a, str> {
-        let mut keys = Vec::with_capacity(ENDING_MAX + 4);
-        self::keys(form, upos, xpos, &mut keys);
-        let edit = keys.iter().rev().find_map(|key| {
+    /// Puts the dictionary form at the end of a text.
+    pub fn lemma(&self, form: &str, upos: Upos, xpos: Xpos, buffers: &mut Buffers, onto: &mut String) {
+        keys(form, upos, xpos, buffers);
+        let edit = buffers.keys.iter().rev().find_map(|key| {
             let at = self.keys.binary_search(key).ok()?;
             self.edits.get(usize::from(*self.numbers.get(at)?))
         });
         match edit {
-            Some(edit) if form.len() <= CHARACTERS_MAX => edit.apply(form),
-            _ => Cow::Borrowed(form),
+            Some(edit) if form.len() <= CHARACTERS_MAX => edit.apply(form, onto),
+            _ => onto.push_str(form),
         }
     }
 }
@@ -155,33 +167,45 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn applied(edit: &Edit, form: &str) -> String {
+        let mut found = String::new();
+        edit.apply(form, &mut found);
+        found
+    }
+
     #[test]
     fn an_edit_makes_its_lemma() {
         for (form, lemma) in
             [("Wolves", "wolf"), ("NATO", "NATO"), ("THE", "the"), ("was", "be"), ("I", "I"), ("n't", "not")]
         {
-            assert_eq!(Edit::between(form, lemma).apply(form), lemma);
+            assert_eq!(applied(&Edit::between(form, lemma), form), lemma);
         }
-        assert_eq!(Edit::between("cities", "city").apply("parties"), "party");
+        assert_eq!(applied(&Edit::between("cities", "city"), "parties"), "party");
     }
 
     #[test]
     fn the_most_particular_rule_counts() {
-        let mut found = Vec::new();
-        keys("Wolves", Upos::Noun, Xpos::Nns, &mut found);
+        let mut buffers = Buffers::default();
+        keys("Wolves", Upos::Noun, Xpos::Nns, &mut buffers);
+        let found = buffers.keys.clone();
         let edits = vec![Edit::between("Cats", "cat"), Edit::between("wolves", "wolf")];
         let mut rules = vec![(found[1], 0), (found[3], 1)];
         rules.sort_unstable();
         let lemmatiser = Lemmatiser::from_bytes(&Lemmatiser::new(edits, &rules).to_bytes()).unwrap();
-        assert_eq!(lemmatiser.lemma("Wolves", Upos::Noun, Xpos::Nns), "wolf");
-        assert_eq!(lemmatiser.lemma("Cats", Upos::Noun, Xpos::Nns), "cat");
-        assert_eq!(lemmatiser.lemma("Cats", Upos::Propn, Xpos::Nnps), "Cats");
+        let mut lemma = |form: &str, upos, xpos| {
+            let mut found = String::new();
+            lemmatiser.lemma(form, upos, xpos, &mut buffers, &mut found);
+            found
+        };
+        assert_eq!(lemma("Wolves", Upos::Noun, Xpos::Nns), "wolf");
+        assert_eq!(lemma("Cats", Upos::Noun, Xpos::Nns), "cat");
+        assert_eq!(lemma("Cats", Upos::Propn, Xpos::Nnps), "Cats");
     }
 
     proptest! {
         #[test]
         fn any_pair_has_an_edit(form in "\\PC{1,12}", lemma in "\\PC{1,12}") {
-            prop_assert_eq!(Edit::between(&form, &lemma).apply(&form), lemma.as_str());
+            prop_assert_eq!(applied(&Edit::between(&form, &lemma), &form), lemma.as_str());
         }
     }
 }

@@ -5,7 +5,6 @@
 //! multiplications, divisions and square roots of `f32` in a fixed order, so every machine
 //! comes to the same decisions.
 
-pub mod container;
 pub mod crf;
 pub mod file;
 pub mod form;

@@ -174,6 +174,14 @@ impl Whole {
             return;
         }
         #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = pulp::x86::V4::try_new() {
+            simd.vectorize(
+                #[inline(always)]
+                || self.product_with(rows, result, |panel, rows| four_widest(simd, panel, rows)),
+            );
+            return;
+        }
+        #[cfg(target_arch = "x86_64")]
         if let Some(simd) = pulp::x86::V3::try_new() {
             simd.vectorize(
                 #[inline(always)]
@@ -245,6 +253,23 @@ fn four_wide(simd: pulp::x86::V3, panel: &[[[i16; LANES]; 2]], rows: [&[i32]; RO
         row[LANES / 2..].copy_from_slice(&cast::<_, [i32; LANES / 2]>(high));
         row
     })
+}
+
+/// As [`four_wide`], a line of a panel in one register.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn four_widest(simd: pulp::x86::V4, panel: &[[[i16; LANES]; 2]], rows: [&[i32]; ROWS]) -> [[i32; LANES]; ROWS] {
+    use pulp::cast;
+    let mut sums = [simd.avx512f._mm512_setzero_si512(); ROWS];
+    let [first, second, third, fourth] = rows;
+    for ((((line, a), b), c), d) in panel.iter().zip(first).zip(second).zip(third).zip(fourth) {
+        let weights = cast(*line);
+        for (sum, pair) in sums.iter_mut().zip([a, b, c, d]) {
+            let inputs = simd.avx512f._mm512_set1_epi32(*pair);
+            *sum = simd.avx512f._mm512_add_epi32(*sum, simd.avx512bw._mm512_madd_epi16(weights, inputs));
+        }
+    }
+    sums.map(cast)
 }
 
 /// Rounds numbers to whole ones and puts each two into one cell, as [`Whole::product`] takes
@@ -332,6 +357,32 @@ pub fn softmax(scores: &mut [f32]) -> usize {
     best
 }
 
+/// The probability of one of the scores, as [`softmax`] would give it: only its own quotient is
+/// worked out, and the sum runs in [`LANES`] lanes that are added at the end.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "only then is it compiled for the wide instructions")]
+pub fn chance(scores: &[f32], place: usize) -> f32 {
+    let (lines, rest) = scores.as_chunks::<LANES>();
+    let mut tops = [f32::NEG_INFINITY; LANES];
+    for line in lines.iter().map(|line| &line[..]).chain([rest]) {
+        for (top, score) in tops.iter_mut().zip(line) {
+            *top = top.max(*score);
+        }
+    }
+    let top = tops.iter().fold(f32::NEG_INFINITY, |top, score| top.max(*score));
+    let mut sums = [0.0_f32; LANES];
+    for line in lines {
+        for lane in 0..LANES {
+            sums[lane] += exp(line[lane] - top);
+        }
+    }
+    for (sum, score) in sums.iter_mut().zip(rest) {
+        *sum += exp(score - top);
+    }
+    let total: f32 = sums.iter().sum();
+    scores.get(place).map_or(0.0, |score| exp(score - top) / total)
+}
+
 /// The place of the largest number; the first of equals.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "only then is it compiled for the wide instructions")]
@@ -395,6 +446,19 @@ mod tests {
         for (found, exact) in result.iter().zip(exact) {
             assert!((*found as f32 * whole.scale / 1024.0 - exact).abs() < 0.01);
         }
+    }
+
+    #[test]
+    fn one_chance_is_that_of_them_all() {
+        for length in [1, 5, 16, 17, 40] {
+            let scores: Vec<f32> = (0..length).map(|n| ((n * 7) % 11) as f32 / 3.0 - 2.0).collect();
+            let mut all = scores.clone();
+            softmax(&mut all);
+            for (place, wanted) in all.iter().enumerate() {
+                assert!((chance(&scores, place) - wanted).abs() < 1e-5);
+            }
+        }
+        assert!(chance(&[], 0).abs() < 1e-9);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 use super::{
     file::{self, ModelError, Reader, Table, Writer},
     form::{self, AFFIX_ROWS, Rows, SHAPE_ROWS, Writing},
-    matrix::{INPUT_MAX, LANES, Packed, Whole, largest, pairs, sigmoid, softmax, tanh, wide},
+    matrix::{INPUT_MAX, LANES, Packed, Whole, chance, largest, pairs, sigmoid, tanh, wide},
     parser::{self, Relation},
     tagger::{Upos, Xpos},
 };
@@ -381,20 +381,17 @@ impl Network {
         let (sizes, width) = (&self.sizes, self.sizes.top());
         for word in 1..=words {
             let head = scratch.heads.get(word - 1).copied().unwrap_or_default();
-            let arcs = &mut scratch.scores[(word - 1) * (words + 1)..word * (words + 1)];
-            softmax(arcs);
-            let head_chance = arcs[head as usize];
+            let arcs = &scratch.scores[(word - 1) * (words + 1)..word * (words + 1)];
+            let head_chance = chance(arcs, head as usize);
             let row = &scratch.top[word * width..(word + 1) * width];
             let tags = &row[2 * sizes.arc + 2 * sizes.label..];
             let (tags, rest) = tags.split_at(sizes.tags);
             let xpos = self.fine_tags[largest(&rest[..sizes.fine_tags])];
-            scratch.chances.clear();
-            scratch.chances.extend_from_slice(tags);
-            let tag = softmax(&mut scratch.chances);
-            let (upos, tag_confidence) = (self.tags[tag], scratch.chances[tag]);
+            let tag = largest(tags);
+            let (upos, tag_confidence) = (self.tags[tag], chance(tags, tag));
             self.score_labels(word, head as usize, scratch);
-            let label = softmax(&mut scratch.chances);
-            let arc_confidence = head_chance * scratch.chances[label];
+            let label = largest(&scratch.chances);
+            let arc_confidence = head_chance * chance(&scratch.chances, label);
             let relation = self.labels[label];
             scratch.readings.push(Reading { upos, xpos, head, relation, tag_confidence, arc_confidence });
         }

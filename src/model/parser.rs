@@ -45,7 +45,7 @@ pub fn tree(scores: &[f32], words: usize, heads: &mut Vec<u32>) {
         roots += u32::from(best.0 == 0);
         heads.push(best.0);
     }
-    if words == 0 || (roots == 1 && cycle(heads.iter().map(|head| *head as usize)).is_none()) {
+    if words == 0 || (roots == 1 && hangs_together(heads)) {
         return;
     }
     // A second root costs more than any other choice could gain.
@@ -64,6 +64,29 @@ pub fn tree(scores: &[f32], words: usize, heads: &mut Vec<u32>) {
     for (head, found) in heads.iter_mut().zip(best_tree(&table, width).into_iter().skip(1)) {
         *head = found as u32;
     }
+}
+
+/// Words whose way to the root is followed without memory from the heap.
+const SHORT: usize = 512;
+
+/// Whether every word leads to the root.
+fn hangs_together(heads: &[u32]) -> bool {
+    if heads.len() >= SHORT {
+        return cycle(heads.iter().map(|head| *head as usize)).is_none();
+    }
+    // From which word each was first reached; 0 is none, as words count from 1.
+    let mut reached = [0_u16; SHORT];
+    for start in 1..=heads.len() {
+        let mut node = start;
+        while node != 0 && reached[node] == 0 {
+            reached[node] = start as u16;
+            node = heads[node - 1] as usize;
+        }
+        if node != 0 && usize::from(reached[node]) == start {
+            return false;
+        }
+    }
+    true
 }
 
 /// Members of a cycle among heads (0 is the root, the first item is node 1), if there is one.

@@ -29,7 +29,7 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn from(options: &Options) -> Self {
         Self {
-            epochs: options.number("epochs", 14.0) as usize,
+            epochs: options.number("epochs", 22.0) as usize,
             rate: options.number("rate", 0.03),
             threshold: options.number("threshold", 0.03),
             drop: options.number("drop", 0.5),

@@ -1,6 +1,6 @@
 //! What is known of words and phrases before the story is read: one table, one touch a word.
 
-use crate::model::container::{ModelError, Reader};
+use crate::model::file::{ModelError, Reader};
 
 /// Bits of an entry's flags, by the kinds of the lexicon. The trainer writes them; their order is
 /// part of the model's format.
@@ -137,17 +137,17 @@ impl Lexicon {
     /// # Errors
     /// When the payload ends too early.
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, ModelError> {
-        let broken = ModelError::Payload { what: "lexicon" };
-        let count = reader.u32().ok_or(broken.clone())? as usize;
+        let broken = ModelError::Inside { what: "lexicon" };
+        let count = reader.u32()? as usize;
         if count > ENTRIES_MAX || count > reader.left() {
             return Err(broken);
         }
         let mut entries = Vec::with_capacity(count);
         let mut key = 0_u32;
         for _ in 0..count {
-            key = key.wrapping_add(reader.varint().ok_or(broken.clone())?);
-            let low = u64::from(reader.u32().ok_or(broken.clone())?);
-            let high = u64::from(reader.varint().ok_or(broken.clone())?);
+            key = key.wrapping_add(reader.varint()?);
+            let low = u64::from(reader.u32()?);
+            let high = u64::from(reader.varint()?);
             entries.push((key, Entry(low | high << 32)));
         }
         Ok(Self::new(&entries))
