@@ -1,0 +1,190 @@
+//! Every way to a broker, and every way to be refused, against a real nats-server.
+
+#![cfg(feature = "service")]
+
+mod support;
+
+use std::path::Path;
+
+use copydesk::cli::server::{self, PrivateServer};
+use support::{PATIENCE, Worker};
+
+/// What a worker's user needs to create everything, as docs/OPERATIONS.md has it.
+const PERMISSIONS: &str = r#"permissions: {
+    publish: ["$JS.API.STREAM.INFO.WIRE_RAW", "$JS.API.STREAM.INFO.WIRE_ENRICHED", "$JS.API.STREAM.INFO.WIRE_DEAD",
+              "$JS.API.CONSUMER.INFO.WIRE_RAW.copydesk", "$JS.API.CONSUMER.MSG.NEXT.WIRE_RAW.copydesk",
+              "$JS.ACK.WIRE_RAW.copydesk.>", "wire.enriched.>", "wire.dead.>", "_copydesk.alive",
+              "$JS.API.STREAM.INFO.KV_copydesk", "$JS.API.DIRECT.GET.KV_copydesk.>", "$KV.copydesk.>",
+              "$JS.API.STREAM.MSG.GET.KV_copydesk", "$JS.API.STREAM.MSG.DELETE.KV_copydesk",
+              "$JS.API.STREAM.CREATE.*", "$JS.API.CONSUMER.CREATE.WIRE_RAW.copydesk.>"]
+    subscribe: ["_DESK.>"] }"#;
+
+fn start(folder: &Path, extra: &str) -> PrivateServer {
+    PrivateServer::start(&server::find().expect("a nats-server"), &folder.join("nats"), extra).expect("it starts")
+}
+
+fn until(what: &str, worker: &Worker, holds: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "{what} did not happen; the worker says:\n{}", worker.log());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+fn until_ready(worker: &Worker) {
+    until("readiness", worker, || worker.get("/readyz").0 == 200);
+}
+
+/// A worker with these settings becomes ready and ends well.
+fn connects(url: &str, folder: &Path, set: &[&str]) {
+    let mut worker = Worker::start(url, folder, "worker", set);
+    until_ready(&worker);
+    assert!(worker.stop().success(), "{}", worker.log());
+}
+
+/// A worker with these settings is refused: it says so, counts it, is not ready, and goes on trying.
+fn is_refused(url: &str, folder: &Path, set: &[&str], kind: &str, words: &str) -> Worker {
+    let worker = Worker::start(url, folder, "refused", set);
+    let counted = format!("copydesk_broker_errors_total{{kind=\"{kind}\"}}");
+    until("the refusal", &worker, || worker.metric(&counted).is_some_and(|count| count >= 2.0));
+    assert!(worker.log().contains("cannot connect to the broker"), "{}", worker.log());
+    let (status, body) = worker.get("/readyz");
+    assert_eq!(status, 503);
+    assert!(body.contains("the broker is not connected") && body.to_lowercase().contains(words), "{body}");
+    assert!(worker.metric("copydesk_ready").is_none_or(|ready| ready < 1.0));
+    worker
+}
+
+#[test]
+fn passwords_tokens_and_keys() {
+    let folder = tempfile::tempdir().expect("folder");
+    let key = nkeys::KeyPair::new_user();
+    let path = folder.path().join("user.nk");
+    std::fs::write(&path, key.seed().expect("a seed")).expect("written");
+    let users =
+        format!("authorization {{ users: [ {{user: desk, password: right}}, {{nkey: {}}} ] }}", key.public_key());
+    let server = start(folder.path(), &users);
+    let (url, folder) = (server.url(), folder.path());
+    connects(&url, folder, &["nats.user=desk", "nats.password=right"]);
+    connects(&url, folder, &[&format!("nats.nkey_file={}", path.display())]);
+    // Several addresses: the first is of nobody.
+    connects(&url, folder, &[&format!("nats.urls=nats://127.0.0.1:1,{url}"), "nats.user=desk", "nats.password=right"]);
+    drop(is_refused(&url, folder, &["nats.user=desk", "nats.password=wrong"], "login", "authorization violation"));
+}
+
+#[test]
+fn a_token() {
+    let folder = tempfile::tempdir().expect("folder");
+    let server = start(folder.path(), "authorization { token: sesame }");
+    connects(&server.url(), folder.path(), &["nats.token=sesame"]);
+    drop(is_refused(&server.url(), folder.path(), &["nats.token=x"], "login", "authorization violation"));
+}
+
+#[test]
+fn the_permissions_of_the_guide_are_enough() {
+    let folder = tempfile::tempdir().expect("folder");
+    let users = format!("authorization {{ users: [ {{user: desk, password: right, {PERMISSIONS}}} ] }}");
+    let server = start(folder.path(), &users);
+    let set = ["nats.user=desk", "nats.password=right", "nats.inbox_prefix=_DESK"];
+    let mut worker = Worker::start(&server.url(), folder.path(), "worker", &set);
+    until_ready(&worker);
+    assert_eq!(worker.metric("copydesk_broker_errors_total{kind=\"permission\"}"), Some(0.0), "{}", worker.log());
+    assert!(worker.stop().success(), "{}", worker.log());
+    // Without the inbox prefix no answer may come.
+    let worker = Worker::start(&server.url(), folder.path(), "lacking", &set[..2]);
+    let counted = "copydesk_broker_errors_total{kind=\"permission\"}";
+    until("the violation", &worker, || worker.metric(counted).is_some_and(|count| count >= 1.0));
+    assert!(worker.log().contains("the account lacks a permission"), "{}", worker.log());
+    let (status, body) = worker.get("/readyz");
+    assert!(status == 503 && body.contains("Permissions Violation for Subscription"), "{body}");
+}
+
+/// An authority with certificates of a server and a client, in PEM files.
+struct Authority {
+    certificate: rcgen::Certificate,
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("signed");
+        Self { certificate, issuer: rcgen::Issuer::new(params, key) }
+    }
+
+    fn write(&self, folder: &Path, name: &str, is_expired: bool) {
+        let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("parameters");
+        if is_expired {
+            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2020, 2, 1);
+        }
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("signed");
+        std::fs::write(folder.join("ca.pem"), self.certificate.pem()).expect("written");
+        std::fs::write(folder.join(format!("{name}.pem")), certificate.pem()).expect("written");
+        std::fs::write(folder.join(format!("{name}-key.pem")), key.serialize_pem()).expect("written");
+    }
+}
+
+fn tls(folder: &Path, extra: &str) -> String {
+    let at = folder.display();
+    format!(
+        "tls {{ cert_file: \"{at}/server.pem\", key_file: \"{at}/server-key.pem\", ca_file: \"{at}/ca.pem\", {extra} }}"
+    )
+}
+
+#[test]
+fn tls_with_an_own_authority_a_client_certificate_and_tls_first() {
+    let folder = tempfile::tempdir().expect("folder");
+    let folder = folder.path();
+    let authority = Authority::new();
+    for name in ["server", "client"] {
+        authority.write(folder, name, false);
+    }
+    let ca = format!("nats.tls.ca_file={}", folder.join("ca.pem").display());
+    let certificate = format!("nats.tls.certificate_file={}", folder.join("client.pem").display());
+    let key = format!("nats.tls.key_file={}", folder.join("client-key.pem").display());
+    let server = start(folder, &tls(folder, "verify: true"));
+    connects(&server.url(), folder, &[&ca, &certificate, &key, "nats.tls.required=true"]);
+    // The system's authorities do not know ours.
+    drop(is_refused(&server.url(), folder, &[&certificate, &key], "certificate", "certificate"));
+    drop(server);
+    let server = start(folder, &tls(folder, "handshake_first: true"));
+    connects(&server.url(), folder, &[&ca, "nats.tls.first=true"]);
+}
+
+#[test]
+fn a_worker_gets_on_when_an_expired_certificate_is_exchanged() {
+    let folder = tempfile::tempdir().expect("folder");
+    let folder = folder.path();
+    let authority = Authority::new();
+    authority.write(folder, "server", true);
+    let mut server = start(folder, &tls(folder, ""));
+    let ca = format!("nats.tls.ca_file={}", folder.join("ca.pem").display());
+    let worker = is_refused(&server.url(), folder, &[&ca], "certificate", "expired");
+    server.kill().expect("killed");
+    authority.write(folder, "server", false);
+    server.restart().expect("started");
+    until_ready(&worker);
+}
+
+#[test]
+fn a_stopped_server_is_noticed_and_work_goes_on_when_it_comes_back() {
+    let folder = tempfile::tempdir().expect("folder");
+    let server = start(folder.path(), "");
+    let worker = Worker::start(&server.url(), folder.path(), "worker", &["http.silence_max_ms=3000"]);
+    until_ready(&worker);
+    let signal = |name: &str| {
+        let sent = std::process::Command::new("kill").args([&format!("-{name}"), &server.pid().to_string()]).status();
+        assert!(sent.expect("kill").success());
+    };
+    let stopped = std::time::Instant::now();
+    signal("STOP");
+    until("the obstacle", &worker, || worker.get("/readyz").1.contains("the broker has not answered for"));
+    until("the gauge", &worker, || worker.metric("copydesk_broker_silence_seconds").is_some_and(|s| s > 3.0));
+    until("twenty seconds", &worker, || stopped.elapsed() > std::time::Duration::from_secs(20));
+    signal("CONT");
+    until_ready(&worker);
+}
