@@ -1,14 +1,23 @@
 //! Bytes to text: which character set, and how sure.
 //!
 //! Read: UTF-8 and UTF-16 with or without a byte order mark, what a format declares (ISO 8859-1
-//! is read as Windows-1252, as everywhere), and Windows-1252 for all else that is not UTF-8 (told
-//! by an anomaly). Where bytes and declaration disagree the bytes win, and that is told too. Names
-//! and tables are those of the WHATWG Encoding Standard. Not read: sets that nobody declares;
-//! they come out as Windows-1252.
+//! is read as Windows-1252, as everywhere), UTF-8 with single bytes of Windows-1252 in it, and for
+//! all else that is not UTF-8 a guess between Windows-1252 and ISO 8859-15, the one with the euro
+//! where the other has a currency sign. Where bytes and declaration disagree the bytes win. Guess
+//! and doubt are told by anomalies:
+//!
+//! ```text
+//! caf\xE9            café          windows-1252   encoding.assumed
+//! 5 \xA4, \xBDuvre    5 €, œuvre    iso-8859-15    encoding.assumed, encoding.doubtful
+//! caf\xC3\xA9 \x96     café –        utf-8          encoding.mixed
+//! ```
+//!
+//! Names and tables are those of the WHATWG Encoding Standard. Not read: other sets that nobody
+//! declares; they come out as Windows-1252.
 
 use std::borrow::Cow;
 
-use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{Encoding, ISO_2022_JP, ISO_8859_15, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::DecodeError;
 use crate::{
@@ -74,6 +83,10 @@ pub(super) fn decode_declared(input: &[u8], declared: Option<&str>) -> Result<De
     if named == Some(None) {
         anomalies.push(Anomaly::story("encoding.unknown_name"));
     }
+    let is_wide_unmarked = mark_bytes == 0 && encoding != UTF_8;
+    if is_wide_unmarked && named.is_none() {
+        anomalies.push(Anomaly::story("encoding.assumed"));
+    }
     // A declaration in single bytes cannot have been read if the text were in pairs of bytes.
     let named = named.flatten().filter(|encoding| *encoding != UTF_16LE && *encoding != UTF_16BE);
     let (text, encoding) = if encoding == UTF_16LE || encoding == UTF_16BE {
@@ -96,12 +109,28 @@ pub(super) fn decode_declared(input: &[u8], declared: Option<&str>) -> Result<De
         // UTF-8 that ends inside a character was cut on the way.
         anomalies.push(Anomaly::story("encoding.truncated"));
         (String::from_utf8_lossy(body), UTF_8)
+    } else if let Some(text) = mixed(body).filter(|_| named.is_none_or(|encoding| is_utf8_or_western(encoding))) {
+        if named.is_some_and(|encoding| encoding != UTF_8) {
+            anomalies.push(Anomaly::story("encoding.declared_wrong"));
+        }
+        anomalies.push(Anomaly::story("encoding.mixed"));
+        (Cow::Owned(text), UTF_8)
     } else if let Some(encoding) = named.filter(|encoding| *encoding != UTF_8) {
-        (encoding.decode_without_bom_handling(body).0, encoding)
+        if encoding == ISO_8859_15 && body.iter().any(|byte| is_windows_only(*byte)) {
+            // ISO 8859-15 has control characters there: somebody's quotation marks.
+            anomalies.push(Anomaly::story("encoding.declared_wrong"));
+            (WINDOWS_1252.decode_without_bom_handling(body).0, WINDOWS_1252)
+        } else {
+            (encoding.decode_without_bom_handling(body).0, encoding)
+        }
     } else {
         let code = if named.is_some() { "encoding.declared_wrong" } else { "encoding.assumed" };
         anomalies.push(Anomaly::story(code));
-        (WINDOWS_1252.decode_without_bom_handling(body).0, WINDOWS_1252)
+        let (encoding, is_doubtful) = western(body);
+        if is_doubtful {
+            anomalies.push(Anomaly::story("encoding.doubtful"));
+        }
+        (encoding.decode_without_bom_handling(body).0, encoding)
     };
     if let Some(offset) = first_control_if_binary(&text) {
         return Err(DecodeError::new("decode.binary", "more control characters than text has").at(offset));
@@ -109,13 +138,90 @@ pub(super) fn decode_declared(input: &[u8], declared: Option<&str>) -> Result<De
     Ok(Decoded { text: text.into_owned(), encoding: lower_name(encoding), anomalies })
 }
 
-/// UTF-16 of which the byte order mark was lost: markup or plain ASCII with every other byte zero.
+/// Bytes from which UTF-16 without its mark is told.
+const WIDE_BYTES: usize = 4 * 1024;
+
+/// UTF-16 of which the byte order mark was lost: markup or text with nearly every other byte zero.
 fn wide_without_mark(input: &[u8]) -> Option<&'static Encoding> {
     match input {
-        [first, 0, second, 0, ..] if *first != 0 && *second != 0 => Some(UTF_16LE),
-        [0, first, 0, second, ..] if *first != 0 && *second != 0 => Some(UTF_16BE),
+        [first, 0, second, 0, ..] if *first != 0 && *second != 0 => return Some(UTF_16LE),
+        [0, first, 0, second, ..] if *first != 0 && *second != 0 => return Some(UTF_16BE),
+        _ => {}
+    }
+    // A first character such as a quotation mark has no zero.
+    let mut zeros = (0, 0);
+    let (pairs, _) = input.get(..input.len().min(WIDE_BYTES)).unwrap_or_default().as_chunks::<2>();
+    for [first, second] in pairs {
+        zeros.0 += usize::from(*first == 0);
+        zeros.1 += usize::from(*second == 0);
+    }
+    let most = |count: usize| pairs.len() >= 8 && count * 4 >= pairs.len() * 3;
+    let few = |count: usize| count * 50 <= pairs.len();
+    match zeros {
+        (low, high) if few(low) && most(high) => Some(UTF_16LE),
+        (low, high) if few(high) && most(low) => Some(UTF_16BE),
         _ => None,
     }
+}
+
+fn is_utf8_or_western(encoding: &'static Encoding) -> bool {
+    encoding == UTF_8 || encoding == WINDOWS_1252 || encoding == ISO_8859_15
+}
+
+/// UTF-8 into which single bytes of Windows-1252 were pasted, or `None` where more bytes speak
+/// against UTF-8 than characters for it.
+fn mixed(body: &[u8]) -> Option<String> {
+    let (mut characters, mut strays) = (0_usize, 0_usize);
+    for chunk in body.utf8_chunks() {
+        characters += chunk.valid().bytes().filter(|byte| *byte >= 0xC0).count();
+        strays += chunk.invalid().len();
+    }
+    (characters >= strays && strays > 0).then_some(())?;
+    let mut text = String::with_capacity(body.len() + strays * 2);
+    for chunk in body.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.push_str(&WINDOWS_1252.decode_without_bom_handling(chunk.invalid()).0);
+    }
+    Some(text)
+}
+
+/// Bytes that are characters in Windows-1252 and control characters in ISO 8859; 0x85 is a line
+/// end in the latter.
+fn is_windows_only(byte: u8) -> bool {
+    matches!(byte, 0x80..=0x9F) && !matches!(byte, 0x81 | 0x85 | 0x8D | 0x8F | 0x90 | 0x9D)
+}
+
+/// Windows-1252 or ISO 8859-15, and whether that hung on the bytes in which they differ. A euro
+/// stands by a number; Š, Ž, Œ and Ÿ stand in words, as the signs that Windows has there (`¦ ¨ ´
+/// ¸ ¼ ½ ¾`) do not.
+fn western(body: &[u8]) -> (&'static Encoding, bool) {
+    if body.iter().any(|byte| is_windows_only(*byte)) {
+        return (WINDOWS_1252, false);
+    }
+    let letter = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphabetic() || *byte >= 0xC0);
+    let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let (mut latin9, mut windows) = (0_usize, 0_usize);
+    for (at, byte) in body.iter().enumerate() {
+        let before = |back: usize| at.checked_sub(back).and_then(|at| body.get(at));
+        let after = |ahead: usize| body.get(at + ahead);
+        let space = |byte: Option<&u8>| byte.is_some_and(|byte| *byte == b' ' || *byte == 0xA0);
+        let votes_latin9 = match byte {
+            0xA4 => {
+                digit(before(1))
+                    || digit(after(1))
+                    || space(before(1)) && digit(before(2))
+                    || space(after(1)) && digit(after(2))
+            }
+            0xA6 | 0xA8 | 0xB4 | 0xB8 | 0xBC | 0xBD | 0xBE => {
+                (letter(before(1)) || letter(after(1))) && !digit(before(1)) && !digit(after(1))
+            }
+            _ => continue,
+        };
+        latin9 += usize::from(votes_latin9);
+        windows += usize::from(!votes_latin9);
+    }
+    let encoding = if latin9 > windows { ISO_8859_15 } else { WINDOWS_1252 };
+    (encoding, latin9 + windows > 0)
 }
 
 /// Lower-case names of the sets that a declaration may choose; others are named `other`.
@@ -263,6 +369,88 @@ mod tests {
         assert_eq!(read(b"\xe9.", "klingon"), ("é.".into(), "windows-1252", Some("encoding.unknown_name")));
         assert_eq!(read(b"abc", "iso-8859-2"), ("abc".into(), "utf-8", None));
         assert_eq!(read(b"<\0a\0>\0", "utf-8"), ("<a>".into(), "utf-16le", None));
+        assert_eq!(read(b"\xa4.", "iso-8859-15"), ("€.".into(), "iso-8859-15", None));
+        assert_eq!(
+            read(b"\x93\xe9\x94", "iso-8859-15"),
+            ("“é”".into(), "windows-1252", Some("encoding.declared_wrong"))
+        );
+        assert_eq!(
+            read("é\u{fc} ".as_bytes().iter().chain(b"\x96").copied().collect::<Vec<_>>().as_slice(), "iso-8859-1"),
+            ("éü –".into(), "utf-8", Some("encoding.declared_wrong"))
+        );
+    }
+
+    /// Text, name of the set, and the codes of all doubts.
+    fn read(bytes: &[u8]) -> (String, &'static str, Vec<&'static str>) {
+        let decoded = decode(bytes).expect("text");
+        let codes = decoded.anomalies.iter().map(|anomaly| anomaly.code).collect();
+        (decoded.text, decoded.encoding, codes)
+    }
+
+    #[test]
+    fn utf8_with_and_without_its_mark() {
+        assert_eq!(read("é".as_bytes()), ("é".into(), "utf-8", vec![]));
+        assert_eq!(read("\u{feff}é".as_bytes()), ("é".into(), "utf-8", vec![]));
+        assert_eq!(read(b"plain"), ("plain".into(), "utf-8", vec![]));
+    }
+
+    #[test]
+    fn utf16_both_ways_with_and_without_its_mark() {
+        let text = "“Rain – it fell,” he said.";
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let marked = |mark: &[u8], bytes: &[u8]| [mark, bytes].concat();
+        assert_eq!(read(&marked(b"\xff\xfe", &little)), (text.into(), "utf-16le", vec![]));
+        assert_eq!(read(&marked(b"\xfe\xff", &big)), (text.into(), "utf-16be", vec![]));
+        assert_eq!(read(&little), (text.into(), "utf-16le", vec!["encoding.assumed"]));
+        assert_eq!(read(&big), (text.into(), "utf-16be", vec!["encoding.assumed"]));
+        // Half a pair at the end is told.
+        let (_, encoding, codes) = read(&marked(b"\xff\xfe", little.split_last().expect("bytes").1));
+        assert_eq!((encoding, codes.contains(&"encoding.replaced")), ("utf-16le", true));
+    }
+
+    #[test]
+    fn single_bytes_are_windows_or_the_set_with_the_euro() {
+        assert_eq!(read(b"caf\xe9"), ("café".into(), "windows-1252", vec!["encoding.assumed"]));
+        assert_eq!(read(b"\x80 5, caf\xe9"), ("€ 5, café".into(), "windows-1252", vec!["encoding.assumed"]));
+        let doubt = vec!["encoding.assumed", "encoding.doubtful"];
+        for (bytes, text, encoding) in [
+            (b"5 \xa4 for \xbduvre".as_slice(), "5 € for œuvre", "iso-8859-15"),
+            (b"\xa420 for \xa6koda", "€20 for Škoda", "iso-8859-15"),
+            (b"Karel \xb4i\xbeka", "Karel ŽiŸka", "iso-8859-15"),
+            (b"2\xbd miles at 10\xbc knots", "2½ miles at 10¼ knots", "windows-1252"),
+            (b"see \xa4 below, \xe9", "see ¤ below, é", "windows-1252"),
+            // As many for as against: the more common set.
+            (b"2\xbd c\xbdurs", "2½ c½urs", "windows-1252"),
+        ] {
+            assert_eq!(read(bytes), (text.into(), encoding, doubt.clone()));
+        }
+    }
+
+    #[test]
+    fn utf8_with_single_windows_bytes_is_read_as_both() {
+        let bytes = [b"\x93".as_slice(), "Ünder Geröll".as_bytes(), b"\x94 caf\xe9"].concat();
+        let (text, encoding, codes) = read(&bytes);
+        // Three strays to two characters: it may as well be Windows-1252 throughout.
+        assert_eq!(
+            (text.as_str(), encoding, codes),
+            ("“Ãœnder GerÃ¶ll” café", "windows-1252", vec!["encoding.assumed"])
+        );
+        let bytes = ["Ünder Geröll".as_bytes(), b" \x96 caf", "é".as_bytes(), b"\x92s"].concat();
+        assert_eq!(read(&bytes), ("Ünder Geröll – café’s".into(), "utf-8", vec!["encoding.mixed"]));
+        assert_eq!(
+            decode_declared(&bytes, Some("utf-8")).expect("text").anomalies.first().map(|anomaly| anomaly.code),
+            Some("encoding.mixed")
+        );
+    }
+
+    #[test]
+    fn zeros_and_control_characters_are_kept_and_told_until_they_are_too_many() {
+        let (text, encoding, codes) = read(b"A zero\0 in a line that is long enough.");
+        assert_eq!((text.contains('\0'), encoding, codes), (true, "utf-8", vec!["encoding.control_character"]));
+        let decoded = decode(b"Esc \x1b and \x0b stand in a line that is long enough.").expect("text");
+        assert_eq!(decoded.anomalies.first().and_then(|anomaly| anomaly.span), Some(Span::new(4, 5)));
+        assert_eq!(decode(b"ab\0\0\0c\0").expect_err("no text").code, "decode.binary");
     }
 
     #[test]

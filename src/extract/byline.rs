@@ -40,8 +40,8 @@ pub struct Byline {
 }
 
 /// Looks for authors.
-pub fn run(text: &str, layout: &Layout, _dateline: Option<&Dateline>) -> Vec<Byline> {
-    let mut authors: Vec<Byline> = Vec::new();
+pub fn run(text: &str, layout: &Layout, dateline: Option<&Dateline>) -> Vec<Byline> {
+    let mut authors: Vec<Byline> = dateline.and_then(|dateline| in_mark(text, dateline)).into_iter().collect();
     for (index, paragraph) in layout.paragraphs.iter().enumerate() {
         let words = paragraph.span.of(text);
         match paragraph.kind {
@@ -65,6 +65,18 @@ pub fn run(text: &str, layout: &Layout, _dateline: Option<&Dateline>) -> Vec<Byl
         }
     }
     authors
+}
+
+/// `/TASS Correspondent Ada Quill/`: the author that the agency's mark names.
+fn in_mark(text: &str, dateline: &Dateline) -> Option<Byline> {
+    const TITLE: &str = "correspondent ";
+    let from_agency = dateline.agency?.end();
+    let rest = slice(text, from_agency, dateline.span.end());
+    let rest = until(rest, rest.find(['/', ')'])?);
+    let at = rest.to_ascii_lowercase().find(TITLE)?;
+    let title = Span::new(from_agency + at, from_agency + at + TITLE.len()).trim(text);
+    let name = Span::new(from_agency + at + TITLE.len(), from_agency + rest.len()).trim(text);
+    is_name(name.of(text)).then_some(Byline { name, title: Some(title), place: None })
 }
 
 fn shift(authors: &mut [Byline], by: usize) {
@@ -248,6 +260,35 @@ Court Correspondent
 MILLBROOK, Vt. (Northwire) — Bells rang.
 ",
             find,
+        );
+    }
+
+    #[test]
+    fn a_correspondent_in_the_mark_of_the_agency() {
+        check(
+            "
+MOSCOW, January 25. /TASS Correspondent Ada Quill/. Rain fell.
+                          ^^^^^^^^^^^^^ title
+                                        ^^^^^^^^^ name
+",
+            find,
+        );
+        check("MOSCOW, January 25. /TASS/. Rain fell.", find);
+    }
+
+    #[test]
+    fn several_authors_with_title_and_place() {
+        check(
+            "
+Bells go home
+By Ada Quill in Morlaix and Jo Penrose, Court Correspondent
+   ^^^^^^^^^ name
+                ^^^^^^^ place
+                            ^^^^^^^^^^ name
+
+MILLBROOK, Vt. (Northwire) — Bells rang.
+",
+            |text| find(text).into_iter().filter(|(label, _)| *label != "title").collect(),
         );
     }
 

@@ -9,14 +9,16 @@
 //! ```
 //!
 //! A dateline is read left to right: place, date, agency mark, dash. It counts only when enough
-//! of it is there to be certain: a place in capitals with an agency, a date or a dash behind it;
-//! a place in title or lower case only with a known agency or with a date and an agency mark.
-//! An ordinary first sentence is never taken for one; where in doubt there is no dateline.
+//! of it is there to be certain: a place in capitals with an agency or a date behind it, or a
+//! known place with a dash or a colon (`RAIN - It fell` is none); a place in title or lower case
+//! only with a known agency or with a date and an agency mark. An ordinary first sentence is never
+//! taken for one; where in doubt there is no dateline.
 //!
 //! What this does not do: look the place up, resolve the date, or tell two cities apart
-//! (`PARIS/LONDON` is one span).
+//! (`PARIS/LONDON` is one span; of `PARIS (AP) and LONDON (AP)` the place is the first).
 //!
-//! Sources: the house styles of the agencies in `data/lexicon/agencies.txt`.
+//! Sources: the house styles of the agencies in `data/lexicon/agencies.txt`; the towns that may
+//! stand alone in `data/lexicon/dateline_towns.txt`; countries and capitals of the gazetteer.
 
 use std::{collections::HashSet, sync::LazyLock};
 
@@ -25,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::{Block, HEADER_BLOCKS_MAX, opening};
 use crate::{
+    gazetteer::countries,
     story::{Anomaly, Story},
     text::{Span, char_at, char_before, from, slice, until},
 };
@@ -33,6 +36,10 @@ use crate::{
 const DATELINE_BYTES_MAX: usize = 200;
 /// Words of a place before its state or country.
 const PLACE_WORDS_MAX: usize = 6;
+/// Words of a place in lower case.
+const LOWER_WORDS_MAX: usize = 3;
+/// A line of more bytes is a sentence, whatever its end.
+const SENTENCE_BYTES: usize = 90;
 /// Bytes of an agency mark.
 const AGENCY_BYTES_MAX: usize = 48;
 
@@ -71,6 +78,12 @@ static AGENCIES: LazyLock<HashSet<String>> = LazyLock::new(|| {
     lines.filter(|line| !line.starts_with('#') && !line.is_empty()).map(str::to_lowercase).collect()
 });
 
+/// Towns that stand alone in datelines, lower case.
+static TOWNS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let lines = include_str!("../../data/lexicon/dateline_towns.txt").lines();
+    lines.filter(|line| !line.starts_with('#') && !line.is_empty()).map(str::to_lowercase).collect()
+});
+
 /// Words that make an unknown mark an agency's.
 const AGENCY_WORDS: &str =
     "news wire press agency agence service media times post herald tribune gazette radio newswire";
@@ -81,10 +94,13 @@ const NOT_PLACES: &str = "ADVISORY ALERT ANALYSIS BREAKING BREAKINGVIEWS BRIEF B
     NEWS NOTE OPEC OPINION PHOTOS POLL PREVIEW PROFILE REFILE REVIEW SNAPSHOT SPECIAL SPORT TIMELINE TOP UNESCO \
     UNICEF UPDATE URGENT VIDEO WATCH WRAPUP";
 
-/// First words of towns that are written in two words.
-const FIRST_WORDS_OF_TOWNS: &str = "ABU ADDIS BAD BATON BUENOS CAPE CORPUS DAR DES EL FORT FT. GRAND GREAT GUATEMALA \
-    HONG KANSAS KUALA KUWAIT LA LAS LE LITTLE LONG LOS MEXICO MOUNT MT. NEW NORTH OKLAHOMA PALM PANAMA PHNOM PORT PUERTO \
-    QUEBEC RIO SALT SAN SANTA SANTO SAO SIERRA SOUTH SRI ST. TEL THE UNITED VATICAN VIRGINIA WEST";
+/// First words that only towns have.
+const FIRST_WORDS_OF_TOWNS: &str = "ABU ADDIS AIX BATON BUENOS CORPUS DAR FORT FT. GUATEMALA KUALA LAS LOS MOUNT MT. PHNOM PORT \
+    PUERTO SAN SANTA SANTO SAO ST. SAINT TEL";
+
+/// Ends that only names of towns have.
+const ENDS_OF_TOWNS: &str =
+    "VILLE BURG BURGH TOWN FIELD FORD BURY GRAD STADT HAVEN MOUTH POLIS ABAD HEIM BOROUGH CHESTER SHIRE";
 
 const MONTHS: &str = "january february march april may june july august september october november december jan feb mar apr jun \
     jul aug sep sept oct nov dec octo febr";
@@ -171,8 +187,27 @@ enum Case {
 enum Close {
     Dash,
     FullStop,
+    Colon,
     EndOfLine,
     None,
+}
+
+/// `PARIS`, `PARIS/LONDON`, `NEW DELHI`: every one of its towns is known.
+fn is_known_place(place: &str, or_country: bool) -> bool {
+    let name = place.split(',').next().unwrap_or("");
+    let parts = name.split('/').flat_map(|part| part.split(" and ")).flat_map(|part| part.split(" AND "));
+    parts.map(str::trim).all(|part| {
+        TOWNS.contains(&part.to_lowercase())
+            || countries::by_capital(part).is_some()
+            || or_country && part.len() > 3 && countries::by_name(part).is_some()
+    })
+}
+
+/// Whether a place in capitals reads like a town though nobody has heard of it.
+fn reads_like_a_town(place: &str) -> bool {
+    let (first, rest) = place.split_once(' ').unwrap_or((place, ""));
+    let ends = |end: &str| place.len() > end.len() + 2 && place.ends_with(end);
+    !rest.is_empty() && is_in(FIRST_WORDS_OF_TOWNS, first) || rest.is_empty() && ENDS_OF_TOWNS.split(' ').any(ends)
 }
 
 fn read(text: &str, line: Span) -> Option<Dateline> {
@@ -218,6 +253,9 @@ fn read(text: &str, line: Span) -> Option<Dateline> {
             scan.at = before;
         }
     }
+    if mark.is_some() {
+        second_city(&mut scan, head);
+    }
     let span_end = if mark.is_some() && scan.peek() == Some('.') { scan.at + 1 } else { scan.at };
     let dash_from = scan.at;
     let close = close(&mut scan);
@@ -225,6 +263,8 @@ fn read(text: &str, line: Span) -> Option<Dateline> {
         slice(head, dash_from, scan.at).contains(['—', '_']) || slice(head, dash_from, scan.at).contains("--");
     let words = place.of(head);
     let next = scan.rest().chars().next();
+    let below = line.of(text).trim_end();
+    let is_sentence = below.len() > SENTENCE_BYTES || below.ends_with(['.', '!', '?', '"', '”']);
     let sure = judge(&Seen {
         place: words,
         case,
@@ -233,6 +273,7 @@ fn read(text: &str, line: Span) -> Option<Dateline> {
         close,
         long_dash,
         next,
+        is_sentence,
     });
     if !sure {
         return None;
@@ -252,6 +293,8 @@ struct Seen<'a> {
     /// The dash is longer than a hyphen or an en dash.
     long_dash: bool,
     next: Option<char>,
+    /// The line is long, or ends as sentences do: no headline.
+    is_sentence: bool,
 }
 
 /// Whether what was seen is certainly a dateline.
@@ -262,7 +305,7 @@ fn judge(seen: &Seen<'_>) -> bool {
     let dashed = matches!(seen.close, Close::Dash | Close::EndOfLine);
     let first_word = seen.place.split([' ', ',', '/', '-']).next().unwrap_or("");
     let is_place = !is_in(NOT_PLACES, first_word)
-        && !matches!(first_word, "By" | "The" | "In" | "At" | "On" | "From" | "For" | "A" | "An" | "And" | "But")
+        && !is_in("by the in at on from for a an and but since until", &first_word.to_lowercase())
         && !seen.place.ends_with(['/', '-']);
     let letters = seen.place.chars().filter(|c| c.is_alphabetic()).count();
     if !is_place || letters < 2 {
@@ -274,19 +317,29 @@ fn judge(seen: &Seen<'_>) -> bool {
                 || (begins && seen.close != Close::None && (seen.date || likely && letters >= 3))
         }
         (Case::Capitals, Some((_, AgencyStyle::Bare))) => begins && (known || seen.date && seen.close == Close::Dash),
-        (Case::Capitals, None) if seen.date => begins && dashed,
+        (Case::Capitals, None) if seen.date => begins && (dashed || seen.close == Close::Colon && seen.is_sentence),
         (Case::Capitals, None) => {
-            // A name in capitals before a hyphen is more likely a person's than a town's.
+            // A word in capitals is no place for that; a name in capitals before a hyphen is a person's.
             let count = seen.place.split(' ').count();
-            let like_a_town =
-                count == 1 || seen.place.contains(", ") || seen.long_dash || is_in(FIRST_WORDS_OF_TOWNS, first_word);
-            begins && seen.close == Close::Dash && letters >= 4 && count <= 4 && like_a_town
+            let is_town = is_known_place(seen.place, seen.close == Close::Dash)
+                || seen.place.contains(", ") && (count <= 2 || seen.long_dash)
+                || reads_like_a_town(seen.place);
+            let closed = seen.close == Close::Dash
+                || seen.close == Close::Colon && seen.is_sentence && !seen.place.contains(", ");
+            begins && closed && letters >= 4 && count <= 4 && is_town
         }
         (Case::Title, Some((_, AgencyStyle::Slashes | AgencyStyle::Parentheses))) => {
-            begins && dashed && (known || seen.date && likely) || known && seen.date && seen.close != Close::None
+            begins && dashed && (known || seen.date && likely)
+                || known && seen.date && (begins || seen.close != Close::None)
         }
         (Case::Title, Some((_, AgencyStyle::Bare))) => begins && known && seen.date && dashed,
-        (Case::Lower, Some(_)) => begins && known && seen.close == Close::Dash,
+        (Case::Title, None) => begins && seen.date && seen.close == Close::Colon && is_known_place(seen.place, false),
+        (Case::Lower, Some(_)) => {
+            // Where everything is in lower case, the story's first word is too.
+            let is_place = seen.date || is_known_place(seen.place, true);
+            let one_word = !seen.place.contains(' ');
+            known && seen.close == Close::Dash && (begins && one_word || is_place)
+        }
         _ => false,
     }
 }
@@ -338,7 +391,7 @@ fn agency_first(scan: &mut Scan<'_>) -> Option<Found> {
     is_agency(agency.of(scan.text)).then_some(())?;
     let mut span_end = scan.at;
     let close_kind = close(scan);
-    (close_kind == Close::Dash || close_kind == Close::FullStop).then_some(())?;
+    matches!(close_kind, Close::Dash | Close::FullStop | Close::Colon).then_some(())?;
     let mut body = scan.at;
     let (mut found_place, mut found_date) = (None, None);
     if let Some((place, Case::Capitals)) = place(scan) {
@@ -435,14 +488,15 @@ fn place(scan: &mut Scan<'_>) -> Option<(Span, Case)> {
         WordCase::Other => return None,
     };
     let mut end = start;
-    for _ in 0..PLACE_WORDS_MAX {
+    for words in 0..PLACE_WORDS_MAX {
         scan.spaces();
         let word_start = scan.at;
         let word = scan.word();
         let fits = match word_case(word) {
             WordCase::Capitals => case != Case::Lower,
             WordCase::Title => case == Case::Title,
-            WordCase::Lower => case == Case::Lower && end == start || is_joint(word) && end > start,
+            WordCase::Lower if case == Case::Lower => words < LOWER_WORDS_MAX && !(end > start && is_date_word(word)),
+            WordCase::Lower => is_joint(word) && end > start,
             WordCase::Other => word == "&" && end > start,
         };
         if !fits || is_in(MONTHS, &word.trim_end_matches('.').to_lowercase()) && end > start {
@@ -459,7 +513,7 @@ fn place(scan: &mut Scan<'_>) -> Option<(Span, Case)> {
         }
         if scan.peek() == Some('/')
             && char_at(scan.text, scan.at + 1).is_some_and(char::is_alphabetic)
-            && case == Case::Capitals
+            && case != Case::Lower
         {
             scan.at += 1;
         }
@@ -488,6 +542,7 @@ fn states(scan: &mut Scan<'_>, case: Case) -> usize {
             scan.spaces();
             let word = scan.word();
             let good = matches!(word_case(word), WordCase::Capitals | WordCase::Title)
+                || case == Case::Lower && word_case(word) == WordCase::Lower
                 || is_joint(word) && part_end > part_start;
             if !good || is_date_word(word) {
                 break;
@@ -504,7 +559,8 @@ fn states(scan: &mut Scan<'_>, case: Case) -> usize {
             }
         }
         let part = slice(scan.text, part_start, part_end);
-        if part.is_empty() || case == Case::Lower || is_agency(part) && !part.ends_with('.') {
+        let is_unknown = case == Case::Lower && countries::by_name(part).is_none();
+        if part.is_empty() || is_unknown || is_agency(part) && !part.ends_with('.') {
             break;
         }
         // A part only counts when a dateline can go on behind it.
@@ -690,13 +746,38 @@ fn mark(scan: &mut Scan<'_>) -> Option<(Span, AgencyStyle)> {
     let inner = opening(from(scan.text, start), AGENCY_BYTES_MAX);
     let length = inner.find(closer)?;
     let name = until(inner, length);
-    let fits = name.split(' ').count() <= 4
+    let reporter = correspondent(name);
+    let fits = (name.split(' ').count() <= 4 || reporter.is_some())
         && name.chars().any(char::is_alphabetic)
         && !name.starts_with(' ')
         && name.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '.' | '&' | '/' | '\'' | '’'));
     fits.then_some(())?;
     scan.at = start + length + 1;
-    Some((Span::new(start, start + length), style))
+    Some((Span::new(start, start + reporter.unwrap_or(length)), style))
+}
+
+/// `TASS Correspondent Ada Quill`: where the agency ends.
+fn correspondent(mark: &str) -> Option<usize> {
+    let at = mark.to_ascii_lowercase().find(" correspondent ")?;
+    let agency = until(mark, at).trim_end_matches(" special").trim_end_matches(" Special");
+    let agency = agency.trim_end_matches("'s").trim_end_matches("’s");
+    is_agency(agency).then_some(agency.len())
+}
+
+/// ` and LONDON (AP)` behind the first town and its mark.
+fn second_city(scan: &mut Scan<'_>, head: &str) {
+    let before = scan.at;
+    scan.spaces();
+    let joined = ["and ", "AND ", "/ ", "/", ", ", "& "].iter().find(|joint| scan.rest().starts_with(**joint));
+    let Some(joint) = joined else {
+        scan.at = before;
+        return;
+    };
+    scan.at += joint.len();
+    let found = place(scan).filter(|(_, case)| *case != Case::Lower).and_then(|_| mark(scan));
+    if !found.is_some_and(|(mark, _)| is_agency(mark.of(head))) {
+        scan.at = before;
+    }
 }
 
 /// `, Kyodo -`, `. KAZINFORM`: a bare name behind a date, or a known agency.
@@ -742,8 +823,8 @@ fn bare_mark(scan: &mut Scan<'_>, separated: bool, has_date: bool) -> Option<(Sp
 
 /// What ends the dateline; the scan then stands at the story proper.
 fn close(scan: &mut Scan<'_>) -> Close {
-    let stop = matches!(scan.peek(), Some('.' | ':'));
-    if stop {
+    let stop = scan.peek().filter(|c| matches!(c, '.' | ':'));
+    if stop.is_some() {
         scan.at += 1;
     }
     if scan.dash() {
@@ -752,8 +833,9 @@ fn close(scan: &mut Scan<'_>) -> Close {
     scan.spaces();
     match (scan.rest().is_empty(), stop) {
         (true, _) => Close::EndOfLine,
-        (false, true) => Close::FullStop,
-        (false, false) => Close::None,
+        (false, Some(':')) => Close::Colon,
+        (false, Some(_)) => Close::FullStop,
+        (false, None) => Close::None,
     }
 }
 
@@ -954,6 +1036,83 @@ MEXICO CITY (AP) Rain fell.
                  ^ body
 ",
             "
+PARIS (AP) and LONDON (AP) - Rain fell.
+^^^^^ place
+       ^^ agency
+                             ^ body
+",
+            "
+london, jan 25 (reuters) - rain fell.
+^^^^^^ place
+        ^^^^^^ date
+                ^^^^^^^ agency
+                           ^ body
+",
+            "
+new york, jan 25 (reuters) - rain fell.
+^^^^^^^^ place
+          ^^^^^^ date
+                  ^^^^^^^ agency
+                             ^ body
+",
+            "
+kabul, afghanistan (ap) - rain fell.
+^^^^^^^^^^^^^^^^^^ place
+                    ^^ agency
+                          ^ body
+",
+            "
+New Delhi, Jan 25 (PTI) Rain fell.
+^^^^^^^^^ place
+           ^^^^^^ date
+                   ^^^ agency
+                        ^ body
+",
+            "
+NEW DELHI: Rain fell on the town.
+^^^^^^^^^ place
+           ^ body
+",
+            "
+MUMBAI, Jan 25: Rain fell on the town.
+^^^^^^ place
+        ^^^^^^ date
+                ^ body
+",
+            "
+New Delhi, Jan 25: Rain fell on the town.
+^^^^^^^^^ place
+           ^^^^^^ date
+                   ^ body
+",
+            "
+Frankfurt/Main (dpa) - Rain fell.
+^^^^^^^^^^^^^^ place
+                ^^^ agency
+                       ^ body
+",
+            "
+MOSCOW, January 25. /TASS Correspondent Ada Quill/. Rain fell.
+^^^^^^ place
+        ^^^^^^^^^^ date
+                     ^^^^ agency
+                                                    ^ body
+",
+            "
+ASTANA, January 25. /TASS/. Rain fell.
+^^^^^^ place
+        ^^^^^^^^^^ date
+                     ^^^^ agency
+                            ^ body
+",
+            "
+UNITED NATIONS, Jan 25 (Xinhua) -- Rain fell.
+^^^^^^^^^^^^^^ place
+                ^^^^^^ date
+                        ^^^^^^ agency
+                                   ^ body
+",
+            "
 AIX-EN-PROVENCE, France, Jan 25 — \"Rain fell.\"
 ^^^^^^^^^^^^^^^^^^^^^^^ place
                          ^^^^^^ date
@@ -1022,6 +1181,26 @@ Rain fell on the town.
             "UPDATE 2-Rotterdam crane drivers walk out",
             "UPDATE - Rain fell.",
             "EXCLUSIVE — Rain fell.",
+            "RAIN - It fell all day.",
+            "RAIN — It fell all day.",
+            "RAIN: It fell all day.",
+            "THE RAIN — It fell all day.",
+            "NEW RULES — The board met.",
+            "CHINA: Growth slows in the third quarter.",
+            "WASHINGTON: A LIFE",
+            "MONEY - It was all gone.",
+            "HOT STUFF: The kitchen of the year.",
+            "GOALS - Quill 12, Penrose 40.",
+            "He told the agency (Reuters) - it was over.",
+            "on monday, jan 25 (reuters) - rain fell.",
+            "the river (reuters) - rain fell.",
+            "in london (reuters) - rain fell.",
+            "Paris: Rain fell all day.",
+            "Paris - Rain fell all day.",
+            "Rain, Jan 25: It fell all day.",
+            "Either/Or - that is the question.",
+            "WEATHER/ - It fell all day.",
+            "FREE — Books for all.",
             "I - Rain fell.",
             "US - Rain fell.",
             "Paris, January 25. It rained.",
