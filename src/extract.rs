@@ -76,6 +76,7 @@ pub struct Findings {
 pub struct Desk {
     grammar: Option<Cow<'static, grammar::Models>>,
     names: Option<Arc<names::Names>>,
+    cues: Arc<quotes::Lexicon>,
 }
 
 impl Default for Desk {
@@ -96,13 +97,17 @@ thread_local! {
 impl Desk {
     /// The desk with its built-in knowledge.
     pub fn new() -> Self {
-        Self { grammar: Some(Cow::Borrowed(grammar::Models::embedded())), names: NAMES.clone() }
+        Self {
+            grammar: Some(Cow::Borrowed(grammar::Models::embedded())),
+            names: NAMES.clone(),
+            cues: quotes::Lexicon::built_in().clone(),
+        }
     }
 
     /// A desk that reads structure alone: layout, dateline, status, sentences, quotations, notes;
     /// neither grammar nor names.
     pub fn without_models() -> Self {
-        Self { grammar: None, names: None }
+        Self { grammar: None, names: None, cues: quotes::Lexicon::built_in().clone() }
     }
 
     /// The desk with another names model.
@@ -116,6 +121,13 @@ impl Desk {
     #[must_use]
     pub fn with_grammar(mut self, models: grammar::Models) -> Self {
         self.grammar = Some(Cow::Owned(models));
+        self
+    }
+
+    /// The desk with other words that report speech.
+    #[must_use]
+    pub fn with_cues(mut self, cues: quotes::Lexicon) -> Self {
+        self.cues = Arc::new(cues);
         self
     }
 
@@ -207,7 +219,21 @@ impl Desk {
             grammar: &grammar,
             names: &names,
         });
-        let quotes = if is_read { quotes::run(text, &layout, &notes, &mut anomalies) } else { Vec::new() };
+        let quotes = if is_read {
+            let input = quotes::Input {
+                text,
+                layout: &layout,
+                tokens: &tokens,
+                sentences: &sentences,
+                grammar: &grammar,
+                names: &names,
+                entities: &entities,
+                notes: &notes,
+            };
+            quotes::run(input, &self.cues, &mut anomalies)
+        } else {
+            Vec::new()
+        };
         let cluster = cluster::run(text, &layout, dateline.as_ref());
         Findings {
             layout,

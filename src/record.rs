@@ -11,6 +11,7 @@ pub mod entities;
 mod lineage;
 pub mod ninjs;
 pub mod times;
+mod quotes;
 
 use std::collections::BTreeMap;
 
@@ -20,10 +21,11 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     build::build,
     entities::{Entity, Group, Mention, MentionKind, Organisation, Person, Place},
+    quotes::{Addressee, Cue, CueKind, Quote, QuoteRule, QuoteType, Resolution, Speaker, SpeakerRule},
 };
 pub use crate::lineage::Lineage;
 pub use crate::{
-    extract::{dateline::AgencyStyle, layout::ParagraphKind, notes::NoteKind, quotes::QuoteType, status::StatusKind},
+    extract::{dateline::AgencyStyle, layout::ParagraphKind, notes::NoteKind, status::StatusKind},
     story::{Format, TimeBasis},
 };
 
@@ -320,30 +322,6 @@ pub struct Sentence {
     pub end: u32,
     /// Index into `paragraphs`.
     pub paragraph: u32,
-}
-
-/// A quotation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Quote {
-    /// `q1`, `q2`, …
-    pub id: String,
-    /// Direct, indirect or mixed.
-    #[serde(rename = "type")]
-    pub kind: QuoteType,
-    /// What was said, without the quotation marks.
-    pub content: Vec<SpanText>,
-    /// Editorial insertions inside the marks.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub not_said: Vec<SpanText>,
-    /// The quotation that this one stands inside.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub parent: Option<String>,
-    /// The content as one text, without what was not said.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub text_clean: Option<String>,
-    /// How sure.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub confidence: Option<Confidence>,
 }
 
 /// The desk's own words inside the copy.

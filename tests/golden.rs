@@ -82,17 +82,7 @@ fn page(record: &Record) -> String {
     page.push('\n');
     entities(&mut page, record);
     times(&mut page, record);
-    for quote in &record.quotes {
-        let inside = quote.parent.as_ref().map_or(String::new(), |parent| format!(" inside {parent}"));
-        let confidence = quote.confidence.and_then(|c| serde_json::to_string(&c).ok()).unwrap_or_default();
-        let _ = writeln!(page, "{} {:?}{inside} {confidence}", quote.id, quote.kind);
-        for content in &quote.content {
-            let _ = writeln!(page, "    {}", text(content.start, content.end));
-        }
-        for gap in &quote.not_said {
-            let _ = writeln!(page, "    not said: {}", text(gap.start, gap.end));
-        }
-    }
+    quotes(&mut page, record);
     for note in &record.editorial_notes {
         let inside = note.inside_quote.as_ref().map_or(String::new(), |quote| format!(" inside {quote}"));
         let _ = writeln!(page, "{} {:?}{inside}: {}", note.id, note.kind, text(note.span.start, note.span.end));
@@ -161,5 +151,37 @@ fn times(page: &mut String, record: &Record) {
         let anchor = time.anchor.as_ref().map_or(String::new(), |anchor| format!(" from {anchor}"));
         let words = time.span.text.replace('\n', "⏎");
         let _ = writeln!(page, "{} {:?}: {words} = {}{alone}{anchor}, {}", time.id, time.kind, time.value, time.rule);
+    }
+}
+
+/// Who said what.
+fn quotes(page: &mut String, record: &Record) {
+    let one_line = |span: &SpanText| span.text.replace('\n', "⏎");
+    for quote in &record.quotes {
+        let inside = quote.parent.as_ref().map_or(String::new(), |parent| format!(" inside {parent}"));
+        let confidence = quote.confidence.and_then(|c| serde_json::to_string(&c).ok()).unwrap_or_default();
+        let rule = quote.rule.map_or(String::new(), |rule| format!(" by {rule:?}").to_lowercase());
+        let _ = writeln!(page, "{} {:?}{inside}{rule} {confidence}", quote.id, quote.kind);
+        for content in &quote.content {
+            let _ = writeln!(page, "    {}", one_line(content));
+        }
+        if let Some(cue) = &quote.cue {
+            let _ = writeln!(page, "    cue: {} ({}, {:?})", one_line(&cue.span), cue.lemma, cue.kind);
+        }
+        if let Some(speaker) = &quote.speaker {
+            let words = speaker.span.as_ref().map_or("-".to_owned(), one_line);
+            let entity = speaker.entity.as_deref().unwrap_or("-");
+            let _ = writeln!(page, "    speaker: {words} = {entity} ({:?}, {:?})", speaker.resolution, speaker.rule);
+        }
+        if let Some(addressee) = &quote.addressee {
+            let entity = addressee.entity.as_deref().unwrap_or("-");
+            let _ = writeln!(page, "    to: {} = {entity}", one_line(&addressee.span));
+        }
+        for circumstance in &quote.circumstances {
+            let _ = writeln!(page, "    circumstance: {}", one_line(circumstance));
+        }
+        for gap in &quote.not_said {
+            let _ = writeln!(page, "    not said: {}", one_line(gap));
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use copydesk::{
     decode::Hints,
-    extract::{Desk, Findings},
+    extract::{Desk, Findings, quotes::Quote},
     story::Story,
     text::Span,
 };
@@ -66,7 +66,18 @@ stages! {
     status: |findings, _story| findings.status.cue.into_iter().collect();
     notes: |findings, _story| findings.notes.iter().flat_map(|n| [Some(n.span), n.author]).flatten().collect();
     quotes: |findings, _story| {
-        findings.quotes.iter().flat_map(|q| q.content.iter().chain(&q.not_said)).copied().collect()
+        let beside = |quote: &Quote| {
+            let speaker = quote.speaker.and_then(|speaker| speaker.span);
+            let cue = quote.cue.as_ref().map(|cue| cue.span);
+            [cue, speaker, quote.addressee.map(|addressee| addressee.span)]
+        };
+        let quotes = findings.quotes.iter();
+        quotes
+            .flat_map(|quote| {
+                let beside = beside(quote).into_iter().flatten().chain(quote.circumstances.iter().copied());
+                quote.content.iter().chain(&quote.not_said).copied().chain(beside).collect::<Vec<_>>()
+            })
+            .collect()
     };
     times: |findings, _story| findings.times.list.iter().map(|time| time.span).collect();
     entities: |findings, _story| {

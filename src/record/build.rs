@@ -3,13 +3,14 @@
 mod entities;
 mod lineage;
 mod times;
+mod quotes;
 
 use super::{
-    Anomaly, Byline, Cluster, Confidence, Dateline, EditorialNote, Extractor, Language, Paragraph, Quote, Raw, Record,
+    Anomaly, Byline, Cluster, Confidence, Dateline, EditorialNote, Extractor, Language, Paragraph, Raw, Record,
     ReferenceTime, Repair, SCHEMA_ID, Sentence, SpanText, Status, StatusKind,
 };
 use crate::{
-    extract::{Findings, byline, quotes},
+    extract::{Findings, byline},
     story::{self, Story},
     text::{CodePoints, Span},
 };
@@ -20,7 +21,7 @@ const VERSION_MAX: u32 = 1000;
 /// Puts the record together. Pure; the story's text moves into the record.
 pub fn build(story: Story, findings: &Findings) -> Record {
     let put = Put { text: &story.text, points: CodePoints::new(&story.text) };
-    let quotes = put.quotes(&findings.quotes);
+    let quotes = put.quotes(&findings.quotes, &entities::ids(&findings.entities));
     let editorial_notes = put.notes(findings);
     let mut anomalies: Vec<&story::Anomaly> = story.anomalies.iter().chain(&findings.anomalies).collect();
     anomalies.sort_by_key(|anomaly| anomaly.span.map_or((0, 0), |span| (span.start, span.end)));
@@ -166,23 +167,6 @@ impl Put<'_> {
             end: self.points.at(span.end()),
             text: span.of(self.text).to_owned(),
         }
-    }
-
-    fn quotes(&self, quotes: &[quotes::Quote]) -> Vec<Quote> {
-        let spans = |spans: &[Span]| spans.iter().map(|span| self.span(*span)).collect();
-        quotes
-            .iter()
-            .enumerate()
-            .map(|(index, quote)| Quote {
-                id: quote_id(index),
-                kind: quote.kind,
-                content: spans(&quote.content),
-                not_said: spans(&quote.not_said),
-                parent: quote.parent.map(quote_id),
-                text_clean: Some(quote.text_clean(self.text)),
-                confidence: Some(Confidence::from_percent(quote.confidence_percent)),
-            })
-            .collect()
     }
 
     fn notes(&self, findings: &Findings) -> Vec<EditorialNote> {

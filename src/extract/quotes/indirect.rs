@@ -1,0 +1,639 @@
+//! The parse → what is reported in the writer's words.
+//!
+//! ```text
+//! The ministry denied that it had known, and promised to appeal, according to two officials.
+//! ^^^^^^^^^^^^ speaker     ^^^^^^^^^^^^ deny, clause
+//! ^^^^^^^^^^^^ shared                                 ^^^^^^^^^ promise, infinitive
+//! ```
+//!
+//! One pass over the words: verbs that report (a clause, an infinitive, an object, words behind a
+//! preposition; passive and impersonal too), nouns that report, phrases such as "according to",
+//! and a name with a colon. Where the parse is wrong, "that", commas and marks give the bounds.
+//!
+//! Does not look at words outside sentences, and does not judge what is true.
+
+use std::ops::Range;
+
+use super::{
+    Addressee, Cue, CueKind, Lexicon, Quote, QuoteRule, QuoteType, SpeakerRule,
+    direct::{addressee, is_phrase_at, source_behind},
+    lexicon::Verb,
+    speaker,
+    tree::{Phrase, Tree},
+};
+use crate::model::{
+    parser::Relation,
+    tagger::{Upos, Xpos},
+};
+
+/// Words of content below which a fronted clause is none.
+const FRONTED_WORDS_MIN: usize = 2;
+/// Words between a cue and its "that".
+const THAT_WORDS_MAX: usize = 12;
+/// Words of a name before a colon.
+const COLON_WORDS_MAX: usize = 6;
+
+/// A quotation that the parse gives, and whether it stands between quotation marks.
+pub(super) struct Report {
+    pub(super) quote: Quote,
+    pub(super) inside: bool,
+}
+
+/// Reads every sentence.
+pub(super) fn run(tree: &Tree<'_>, lexicon: &Lexicon, quotes: &[Quote]) -> Vec<Report> {
+    let mut pieces: Vec<(Range<usize>, usize)> = Vec::new();
+    for (index, quote) in quotes.iter().enumerate().filter(|(_, quote)| quote.parent.is_none()) {
+        pieces.extend(quote.content.iter().map(|content| (tree.tokens_in(*content), index)));
+    }
+    pieces.sort_by_key(|(piece, _)| piece.start);
+    let mut reports = Vec::new();
+    for sentence in tree.input.sentences {
+        let sentence = sentence.tokens.start as usize..sentence.tokens.end as usize;
+        let mut reader = Reader { tree, lexicon, pieces: &pieces, reports: &mut reports };
+        reader.colon(&sentence);
+        for token in sentence.clone() {
+            let room = reader.room(token, &sentence);
+            match tree.upos(token) {
+                Upos::Verb => reader.verb(token, &room),
+                Upos::Noun => reader.noun(token, &room),
+                _ => {}
+            }
+            reader.phrase(token, &room);
+        }
+    }
+    reports
+}
+
+/// Where a token may find the parts of its report.
+struct Room {
+    range: Range<usize>,
+    /// Between quotation marks.
+    inside: bool,
+}
+
+/// The parts of a report, as they are found.
+struct Found {
+    cue: Range<usize>,
+    lemma: String,
+    kind: CueKind,
+    contents: Vec<Range<usize>>,
+    speaker: Option<Phrase>,
+    verb: Option<usize>,
+    spoken_to: Option<(Range<usize>, usize)>,
+    rule: QuoteRule,
+    confidence_percent: u8,
+}
+
+struct Reader<'a, 'b> {
+    tree: &'a Tree<'b>,
+    lexicon: &'a Lexicon,
+    pieces: &'a [(Range<usize>, usize)],
+    reports: &'a mut Vec<Report>,
+}
+
+impl Reader<'_, '_> {
+    /// Inside marks a report keeps within them.
+    fn room(&self, token: usize, sentence: &Range<usize>) -> Room {
+        let after = self.pieces.partition_point(|(piece, _)| piece.start <= token);
+        let holder = after.checked_sub(1).and_then(|index| self.pieces.get(index)).map(|(piece, _)| piece);
+        match holder.filter(|piece| piece.contains(&token)) {
+            Some(piece) => Room { range: sentence.start.max(piece.start)..sentence.end.min(piece.end), inside: true },
+            None => Room { range: sentence.clone(), inside: false },
+        }
+    }
+
+    fn push(&mut self, room: &Room, found: Found) {
+        let tree = self.tree;
+        let contents: Vec<_> = found.contents.iter().map(|range| content_range(tree, range)).collect();
+        let content: Vec<_> = contents.iter().filter_map(|range| tree.span(range)).collect();
+        let Some(cue) = tree.span(&found.cue).filter(|_| !content.is_empty()) else { return };
+        let mut taken = contents;
+        taken.extend(found.speaker.iter().map(|phrase| phrase.range.clone()));
+        taken.extend(found.spoken_to.iter().map(|(range, _)| range.clone()));
+        let circumstances = found.verb.map(|verb| tree.circumstances(verb, &room.range, &taken)).unwrap_or_default();
+        let doubt = if found.speaker.is_some() { 0 } else { 10 };
+        let quote = Quote {
+            kind: QuoteType::Indirect,
+            content,
+            cue: Some(Cue { span: cue, lemma: found.lemma, kind: found.kind }),
+            speaker: found.speaker.as_ref().and_then(|phrase| speaker::from_phrase(tree, phrase)),
+            addressee: found.spoken_to.and_then(|(range, head)| {
+                Some(Addressee { span: tree.span(&range)?, head: head as u32, entity: None })
+            }),
+            circumstances,
+            not_said: Vec::new(),
+            parent: None,
+            rule: found.rule,
+            confidence_percent: found.confidence_percent - doubt,
+        };
+        self.reports.push(Report { quote, inside: room.inside });
+    }
+
+    /// A verb that reports.
+    fn verb(&mut self, token: usize, room: &Room) {
+        let tree = self.tree;
+        let Some(known) = self.lexicon.verb(tree.lemma(token)) else { return };
+        let range = &room.range;
+        if tree.is_passive(token) && tree.xpos(token) == Xpos::Vbn {
+            self.passive(token, known, room);
+            return;
+        }
+        let speaker =
+            tree.subject(token, range).filter(|phrase| phrase.range.end <= token || phrase.range.start > token);
+        let group = tree.verb_group(token, range);
+        let lemma = tree.group_lemma(token, &group);
+        let taken: Vec<Range<usize>> = speaker.iter().map(|phrase| phrase.range.clone()).collect();
+        let spoken_to = addressee(tree, token, range, &taken);
+        let report = |cue: Range<usize>, kind, contents, rule, confidence_percent| Found {
+            cue,
+            lemma: lemma.clone(),
+            kind,
+            contents,
+            speaker: speaker.clone(),
+            verb: Some(token),
+            spoken_to: spoken_to.clone(),
+            rule,
+            confidence_percent,
+        };
+        if let Some(kind) = known.that {
+            if let Some(content) = self.clause(token, known, range) {
+                self.push(room, report(group, kind, vec![content], QuoteRule::Clause, 85));
+                return;
+            }
+            if kind.is_speech() || matches!(tree.lemma(token), "think" | "believe" | "learn" | "show" | "find") {
+                if let Some((contents, speaker)) = self.fronted(token, speaker.as_ref(), range) {
+                    let mut found = report(group, kind, contents, QuoteRule::Trailing, 80);
+                    found.speaker = speaker;
+                    self.push(room, found);
+                    return;
+                }
+            }
+        }
+        if let Some((kind, content)) = known.to.and_then(|kind| Some((kind, self.infinitive(token, range)?))) {
+            self.push(room, report(group, kind, vec![content], QuoteRule::Infinitive, 75));
+            return;
+        }
+        if speaker.is_none() {
+            return;
+        }
+        if let Some((kind, content)) = known.thing.and_then(|kind| Some((kind, self.object(token, range)?))) {
+            self.push(room, report(group, kind, vec![content], QuoteRule::Object, 65));
+            return;
+        }
+        if let Some((kind, case, content)) = self.preposition(token, known, range) {
+            let cue = if case == group.end { group.start..case + 1 } else { group };
+            self.push(room, report(cue, kind, vec![content], QuoteRule::Preposition, 65));
+        }
+    }
+
+    /// The clause behind a verb.
+    fn clause(&self, verb: usize, known: &Verb, range: &Range<usize>) -> Option<Range<usize>> {
+        let tree = self.tree;
+        let behind = verb + 1..range.end;
+        let is_that = |token: usize| tree.word(token).eq_ignore_ascii_case("that");
+        let clause = tree.children(verb).find(|child| {
+            if *child <= verb || !range.contains(child) {
+                return false;
+            }
+            let marked = || {
+                let first = tree.under(*child, &behind).start;
+                is_that(first) || matches!(tree.word(first), "if" | "whether" | "how" | "why" | "what")
+            };
+            match tree.relation(*child) {
+                Relation::Ccomp => true,
+                Relation::Xcomp => !self.is_infinitive(*child, &behind) && marked(),
+                Relation::Advcl | Relation::Dep | Relation::Acl => {
+                    marked() && is_that(tree.under(*child, &behind).start)
+                }
+                Relation::Parataxis => {
+                    let first = tree.under(*child, &behind).start;
+                    tree.word(first.saturating_sub(1)) == ":" && first > verb
+                }
+                _ => false,
+            }
+        });
+        if let Some(child) = clause {
+            let whole = tree.under(child, &behind);
+            let mut content = self.end_clause(verb, &whole);
+            if known.to.is_none() && self.is_infinitive(child, &behind) && !known.whom {
+                return None;
+            }
+            // What stands between the verb and "that" tells when and to whom.
+            if let Some(that) = content.clone().take(THAT_WORDS_MAX).find(|token| is_that(*token)) {
+                if tree.relation(that) == Relation::Mark && tree.head(that) == Some(child) {
+                    content.start = that;
+                }
+            }
+            return Some(content);
+        }
+        // The parse has lost the clause: "that" still says where it begins.
+        let that = behind.clone().take(THAT_WORDS_MAX).find(|token| is_that(*token))?;
+        let mark = tree.relation(that) == Relation::Mark || tree.upos(that) == Upos::Sconj;
+        let between = (verb + 1..that).all(|token| {
+            !matches!(tree.upos(token), Upos::Verb | Upos::Aux | Upos::Sconj | Upos::Cconj) && tree.word(token) != ";"
+        });
+        let direct = that == verb + 1 || known.whom || tree.upos(that - 1) != Upos::Noun;
+        (mark && between && direct && that + 2 < range.end).then(|| self.end_clause(verb, &(that..range.end)))
+    }
+
+    /// Where a clause ends before another one of the writer's own.
+    fn end_clause(&self, verb: usize, whole: &Range<usize>) -> Range<usize> {
+        let tree = self.tree;
+        let mut end = whole.end;
+        // ", according to" and a trailing cue are none of it.
+        for token in whole.clone().skip(2) {
+            if tree.word(token) == "," && is_phrase_at(tree, token + 1, &["according".to_owned(), "to".to_owned()]) {
+                end = token;
+                break;
+            }
+        }
+        let _ = verb;
+        whole.start..end
+    }
+
+    fn is_infinitive(&self, verb: usize, range: &Range<usize>) -> bool {
+        let tree = self.tree;
+        tree.children(verb).any(|child| {
+            range.contains(&child) && child < verb && tree.relation(child) == Relation::Mark && tree.word(child) == "to"
+        })
+    }
+
+    /// What was said before or around its cue: "it would appeal, the ministry said".
+    fn fronted(
+        &self,
+        verb: usize,
+        speaker: Option<&Phrase>,
+        range: &Range<usize>,
+    ) -> Option<(Vec<Range<usize>>, Option<Phrase>)> {
+        let tree = self.tree;
+        let own = speaker.filter(|phrase| phrase.rule == SpeakerRule::Subject);
+        let beside = || {
+            // "…, said Ames": the parse may call the speaker an object.
+            let objects = [Relation::Obj, Relation::Ccomp, Relation::Dep, Relation::Appos, Relation::Obl];
+            let head = tree.children(verb).find(|child| {
+                *child > verb && *child <= verb + 4 && tree.is_noun(*child) && objects.contains(&tree.relation(*child))
+            })?;
+            let phrase = tree.noun_phrase(head, verb, range);
+            (!phrase.is_empty()).then_some(Phrase { range: phrase, head, rule: SpeakerRule::Beside })
+        };
+        let speaker = own.cloned().or_else(beside)?;
+        let group = tree.verb_group(verb, range);
+        let start = group.start.min(speaker.range.start);
+        // A comma, and words before it.
+        let comma = start.checked_sub(1).filter(|comma| *comma > range.start)?;
+        if !matches!(tree.word(comma), "," | "—" | "–" | "--" | "-" | "”" | "\"" | "''" | "’") {
+            return None;
+        }
+        let before = tree.trim(&(range.start..comma));
+        let own_words = before.clone().filter(|token| !tree.is_punctuation(*token)).count();
+        let clausal = before.clone().any(|token| matches!(tree.upos(token), Upos::Verb | Upos::Aux));
+        let above = tree.head(verb).filter(|head| before.contains(head));
+        let below = tree.children(verb).any(|child| {
+            before.contains(&child)
+                && matches!(
+                    tree.relation(child),
+                    Relation::Ccomp | Relation::Parataxis | Relation::Dep | Relation::Csubj
+                )
+        });
+        let medial = above.is_none()
+            && tree.head(verb).is_some_and(|head| head > verb && range.contains(&head))
+            && matches!(tree.relation(verb), Relation::Parataxis | Relation::Ccomp | Relation::Dep);
+        let clause = tree.under(verb, range);
+        let mut rest_start = group.end.max(speaker.range.end);
+        // What belongs to the cue behind it: "told reporters on Monday".
+        for child in tree.children(verb).filter(|child| *child > verb && range.contains(child)) {
+            let obliques = [
+                Relation::Obl,
+                Relation::OblUnmarked,
+                Relation::Obj,
+                Relation::Iobj,
+                Relation::Advmod,
+                Relation::Advcl,
+            ];
+            if obliques.contains(&tree.relation(child)) && !before.contains(&child) {
+                rest_start = rest_start.max(tree.under(child, range).end);
+            }
+        }
+        let rest = tree.trim(&(rest_start..range.end));
+        let goes_on = tree.word(rest_start) == "," && rest.len() >= FRONTED_WORDS_MIN;
+        let paratactic =
+            above.is_some() && matches!(tree.relation(verb), Relation::Parataxis | Relation::Ccomp | Relation::Dep);
+        if medial && goes_on && own_words >= 1 {
+            return Some((vec![before, rest], Some(speaker)));
+        }
+        if own_words < FRONTED_WORDS_MIN || !clausal {
+            return None;
+        }
+        if paratactic && goes_on && above.is_some_and(|head| tree.under(head, range).end > clause.end) {
+            return Some((vec![before, rest], Some(speaker)));
+        }
+        let trails = rest.is_empty() || !goes_on;
+        let root = tree.head(verb).is_none_or(|head| !range.contains(&head));
+        // The first words may be the writer's own: "In Rome, Ames said" has no verb before the comma.
+        let subordinate = before.clone().next().is_some_and(|first| {
+            tree.upos(first) == Upos::Sconj || matches!(tree.word(first), "When" | "While" | "As" | "After" | "Asked")
+        });
+        (paratactic || below || root && trails && !subordinate).then_some((vec![before], Some(speaker)))
+    }
+
+    /// The infinitive behind a verb.
+    fn infinitive(&self, verb: usize, range: &Range<usize>) -> Option<Range<usize>> {
+        let tree = self.tree;
+        let behind = verb + 1..range.end;
+        let relations = [Relation::Xcomp, Relation::Ccomp, Relation::Advcl, Relation::Acl];
+        let child = tree.children(verb).find(|child| {
+            behind.contains(child) && relations.contains(&tree.relation(*child)) && self.is_infinitive(*child, &behind)
+        })?;
+        let whole = tree.under(child, &behind);
+        let to = whole.clone().take(THAT_WORDS_MAX).find(|token| {
+            tree.word(*token) == "to" && tree.head(*token) == Some(child) || tree.word(*token) == "not"
+        })?;
+        Some(to..whole.end)
+    }
+
+    /// The object behind a verb, with what it is called or blamed for.
+    fn object(&self, verb: usize, range: &Range<usize>) -> Option<Range<usize>> {
+        let tree = self.tree;
+        let behind = verb + 1..range.end;
+        let object =
+            tree.children(verb).find(|child| behind.contains(child) && tree.relation(*child) == Relation::Obj)?;
+        let mut content = tree.under(object, &behind);
+        for child in tree.children(verb).filter(|child| *child > object && behind.contains(child)) {
+            let under = tree.under(child, &behind);
+            let case = tree.word(under.start);
+            let belongs = match tree.relation(child) {
+                Relation::Xcomp => true,
+                Relation::Obl => matches!(case, "of" | "for" | "as"),
+                Relation::Advcl => matches!(case, "of" | "for" | "as" | "over"),
+                _ => false,
+            };
+            if belongs && under.start <= content.end + 1 {
+                content.end = content.end.max(under.end);
+            }
+        }
+        Some(content)
+    }
+
+    /// The words behind the preposition that a verb asks for.
+    fn preposition(&self, verb: usize, known: &Verb, range: &Range<usize>) -> Option<(CueKind, usize, Range<usize>)> {
+        let tree = self.tree;
+        let behind = verb + 1..range.end;
+        let relations = [Relation::Obl, Relation::Advcl, Relation::Nmod, Relation::Ccomp];
+        tree.children(verb)
+            .filter(|child| behind.contains(child) && relations.contains(&tree.relation(*child)))
+            .find_map(|child| {
+                let whole = tree.under(child, &behind);
+                let case = tree
+                    .children(child)
+                    .find(|case| *case < child && matches!(tree.relation(*case), Relation::Case | Relation::Mark))?;
+                let kind =
+                    known.prepositions.iter().find(|(word, _)| tree.word(case) == word).map(|(_, kind)| *kind)?;
+                (case + 1 < whole.end).then_some((kind, case, case + 1..whole.end))
+            })
+    }
+
+    /// "It was reported that", "he was told that", "is expected to", "was denied by".
+    fn passive(&mut self, token: usize, known: &Verb, room: &Room) {
+        let tree = self.tree;
+        let range = &room.range;
+        let group = tree.verb_group(token, range);
+        let lemma = tree.group_lemma(token, &group);
+        let agent = tree.child(token, &[Relation::OblAgent]).or_else(|| {
+            tree.children(token).find(|child| {
+                tree.relation(*child) == Relation::Obl && tree.children(*child).any(|case| tree.word(case) == "by")
+            })
+        });
+        let speaker = agent.filter(|agent| *agent > token && range.contains(agent)).and_then(|agent| {
+            let mut words = tree.under(agent, &(token + 1..range.end));
+            while words.start < agent && matches!(tree.upos(words.start), Upos::Adp | Upos::Punct) {
+                words.start += 1;
+            }
+            let words = tree.trim(&words);
+            (!words.is_empty()).then_some(Phrase { range: words, head: agent, rule: SpeakerRule::Source })
+        });
+        let subject = tree.subject(token, range).filter(|phrase| phrase.range.end <= token);
+        let report = |cue, kind, contents, confidence_percent| Found {
+            cue,
+            lemma: lemma.clone(),
+            kind,
+            contents,
+            speaker: speaker.clone(),
+            verb: Some(token),
+            spoken_to: None,
+            rule: QuoteRule::Passive,
+            confidence_percent,
+        };
+        if let Some(kind) = known.that {
+            if let Some(content) = self.clause(token, known, range) {
+                let mut found = report(group, kind, vec![content], 75);
+                let is_person =
+                    |phrase: &Phrase| !matches!(tree.word(phrase.head).to_lowercase().as_str(), "it" | "there");
+                found.spoken_to =
+                    subject.filter(|phrase| known.whom && is_person(phrase)).map(|phrase| (phrase.range, phrase.head));
+                self.push(room, found);
+                return;
+            }
+        }
+        let Some(subject) = subject else { return };
+        if let Some(content) = self.infinitive(token, range) {
+            let kind = known.to.or(known.that).or(known.thing).unwrap_or(CueKind::Say);
+            self.push(room, report(group, kind, vec![subject.range, content], 65));
+            return;
+        }
+        if let Some(kind) = known.thing.filter(|_| speaker.is_some()) {
+            self.push(room, report(group, kind, vec![subject.range], 60));
+        }
+    }
+
+    /// A noun that reports: "the claim that", "his promise to".
+    fn noun(&mut self, token: usize, room: &Room) {
+        let tree = self.tree;
+        let Some(kind) = self.lexicon.noun(tree.lemma(token)) else { return };
+        let range = &room.range;
+        let behind = token + 1..range.end;
+        let owner = tree.child(token, &[Relation::NmodPoss]).filter(|owner| range.contains(owner) && *owner < token);
+        let source = owner.map(|owner| {
+            let words = tree.under(owner, &(range.start..token));
+            Phrase { range: tree.trim(&words), head: owner, rule: SpeakerRule::Source }
+        });
+        let content = tree.children(token).filter(|child| behind.contains(child)).find_map(|child| {
+            let whole = tree.under(child, &behind);
+            let that = tree.word(whole.start).eq_ignore_ascii_case("that");
+            match tree.relation(child) {
+                Relation::Acl | Relation::Ccomp | Relation::AclRelcl
+                    if that && tree.relation(whole.start) == Relation::Mark =>
+                {
+                    Some((whole, false))
+                }
+                Relation::Acl | Relation::Advcl if self.is_infinitive(child, &behind) && source.is_some() => {
+                    Some((whole, false))
+                }
+                Relation::Nmod if source.is_some() && matches!(tree.word(whole.start), "of" | "about" | "for") => {
+                    Some((whole.start + 1..whole.end, whole.start == token + 1))
+                }
+                _ => None,
+            }
+        });
+        let Some((content, with_preposition)) = content.filter(|(content, _)| !content.is_empty()) else { return };
+        let holder = tree.head(token).filter(|head| {
+            range.contains(head) && tree.upos(*head) == Upos::Verb && tree.relation(token) == Relation::Obj
+        });
+        let source = source.or_else(|| {
+            let by = tree.children(token).find(|child| {
+                tree.relation(*child) == Relation::Nmod && tree.children(*child).any(|case| tree.word(case) == "by")
+            });
+            match by {
+                Some(by) => source_behind(tree, &(by.min(content.start)..content.start)),
+                None => holder.and_then(|verb| tree.subject(verb, range)),
+            }
+        });
+        let cue = token..if with_preposition { token + 2 } else { token + 1 };
+        self.push(
+            room,
+            Found {
+                cue,
+                lemma: tree.lemma(token).to_lowercase(),
+                kind,
+                contents: vec![content],
+                speaker: source.filter(|phrase| !phrase.range.is_empty()),
+                verb: None,
+                spoken_to: None,
+                rule: QuoteRule::Noun,
+                confidence_percent: 65,
+            },
+        );
+    }
+
+    /// "According to Ames, it would close."
+    fn phrase(&mut self, token: usize, room: &Room) {
+        let tree = self.tree;
+        let range = &room.range;
+        let Some(phrase) = self.lexicon.phrases().iter().find(|phrase| {
+            is_phrase_at(tree, token, &phrase.words) && (phrase.words.len() > 1 || tree.upos(token) == Upos::Adp)
+        }) else {
+            return;
+        };
+        if phrase.words.len() == 1 && (token == range.start || tree.word(token - 1) != ",") {
+            return;
+        }
+        let cue = token..token + phrase.words.len();
+        let fronted = tree.trim(&(range.start..token)).is_empty();
+        let limit = if fronted {
+            // Up to the comma behind which the sentence goes on.
+            let comma = (cue.end..range.end).find(|comma| {
+                tree.word(*comma) == ","
+                    && (*comma + 1..range.end).take(12).any(|t| {
+                        matches!(tree.upos(t), Upos::Verb | Upos::Aux)
+                            && tree.head(t).is_none_or(|head| head >= *comma || !range.contains(&head))
+                    })
+            });
+            comma.unwrap_or(range.end)
+        } else {
+            range.end
+        };
+        let Some(speaker) = source_behind(tree, &(cue.end..limit)) else { return };
+        let content = if fronted {
+            tree.trim(&(speaker.range.end..range.end))
+        } else {
+            // From the beginning of the clause; another report before it keeps its own words.
+            let start = (range.start..token).rev().find(|t| tree.word(*t) == ";").map_or(range.start, |t| t + 1);
+            tree.trim(&(start..token))
+        };
+        if content.len() < FRONTED_WORDS_MIN {
+            return;
+        }
+        let mut contents = vec![content];
+        if !fronted && tree.word(speaker.range.end) == "," {
+            let rest = tree.trim(&(speaker.range.end..range.end));
+            let first = contents.first().cloned().unwrap_or_default();
+            let clausal = first.clone().any(|t| matches!(tree.upos(t), Upos::Verb | Upos::Aux));
+            if !clausal && rest.len() >= FRONTED_WORDS_MIN {
+                contents.push(rest);
+            }
+        }
+        self.push(
+            room,
+            Found {
+                cue,
+                lemma: phrase.words.join(" "),
+                kind: phrase.kind,
+                contents,
+                speaker: Some(speaker),
+                verb: None,
+                spoken_to: None,
+                rule: QuoteRule::Phrase,
+                confidence_percent: 85,
+            },
+        );
+    }
+
+    /// "Ames: we shall appeal".
+    fn colon(&mut self, sentence: &Range<usize>) {
+        let tree = self.tree;
+        let Some(colon) = sentence.clone().take(COLON_WORDS_MAX + 1).find(|token| tree.word(*token) == ":") else {
+            return;
+        };
+        let Some(span) = tree.span(&(sentence.start..colon)) else { return };
+        let names = tree.input.names;
+        let at = names.partition_point(|name| name.span.start < span.start);
+        if names.get(at).is_none_or(|name| name.span != span) {
+            return;
+        }
+        let content = tree.trim(&(colon + 1..sentence.end));
+        if content.len() <= FRONTED_WORDS_MIN {
+            return;
+        }
+        let head =
+            (sentence.start..colon).find(|t| tree.head(*t).is_none_or(|head| head >= colon || head < sentence.start));
+        let room = Room { range: sentence.clone(), inside: false };
+        self.push(
+            &room,
+            Found {
+                cue: colon..colon + 1,
+                lemma: ":".to_owned(),
+                kind: CueKind::Say,
+                contents: vec![content],
+                speaker: Some(Phrase {
+                    range: sentence.start..colon,
+                    head: head.unwrap_or(sentence.start),
+                    rule: SpeakerRule::Colon,
+                }),
+                verb: None,
+                spoken_to: None,
+                rule: QuoteRule::Colon,
+                confidence_percent: 60,
+            },
+        );
+    }
+}
+
+/// What was said, without "that" and without marks and commas at its ends.
+fn content_range(tree: &Tree<'_>, range: &Range<usize>) -> Range<usize> {
+    let mut range = tree.trim(range);
+    let is_mark = |token: usize| matches!(tree.word(token), "\"" | "“" | "”" | "``" | "''");
+    loop {
+        let before = range.clone();
+        if range.len() > 1
+            && tree.word(range.start).eq_ignore_ascii_case("that")
+            && tree.relation(range.start) == Relation::Mark
+        {
+            range.start += 1;
+        }
+        let marks = range.clone().filter(|token| is_mark(*token)).count();
+        if marks > 0 && range.len() > 1 {
+            let (first, last) = (is_mark(range.start), is_mark(range.end - 1));
+            // Both ends, or a mark whose partner stands outside.
+            if marks == 2 && first && last {
+                range = range.start + 1..range.end - 1;
+            } else if marks % 2 == 1 && first {
+                range.start += 1;
+            } else if marks % 2 == 1 && last {
+                range.end -= 1;
+            }
+        }
+        range = tree.trim(&range);
+        if range == before || range.is_empty() {
+            return range;
+        }
+    }
+}

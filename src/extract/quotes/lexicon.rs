@@ -1,0 +1,275 @@
+//! Words that report speech, read from `data/lexicon/cue*.txt` and from what a user adds.
+//!
+//! ```text
+//! say / that, whom: tell inform        told reporters that it would
+//! say: claim statement                 the claim that it would
+//! say: according to                    according to the ministry
+//! ```
+//!
+//! Does not inflect: a word is looked up by the lemma that the grammar gives it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::{Arc, LazyLock},
+};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Words that a user may add.
+const ADDED_MAX: usize = 10_000;
+/// Words of a phrase.
+const PHRASE_WORDS_MAX: usize = 6;
+
+/// What somebody does by the words that a cue reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CueKind {
+    /// Gives something as true.
+    Say,
+    /// Wants an answer or a deed.
+    Ask,
+    /// Gives something as untrue, or turns it down.
+    Deny,
+    /// Binds itself.
+    Promise,
+    /// Holds out a harm.
+    Threaten,
+    /// Holds something as true, hopes or fears it.
+    Think,
+    /// Wishes or plans.
+    Want,
+    /// Praises or blames.
+    Judge,
+    /// A paper, a study or a poll gives something as true.
+    Show,
+}
+
+impl CueKind {
+    fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "say" => Self::Say,
+            "ask" => Self::Ask,
+            "deny" => Self::Deny,
+            "promise" => Self::Promise,
+            "threaten" => Self::Threaten,
+            "think" => Self::Think,
+            "want" => Self::Want,
+            "judge" => Self::Judge,
+            "show" => Self::Show,
+            _ => return None,
+        })
+    }
+
+    /// Whether something is uttered, not only thought or wished.
+    pub fn is_speech(self) -> bool {
+        matches!(self, Self::Say | Self::Ask | Self::Deny | Self::Promise | Self::Threaten)
+    }
+}
+
+/// What may stand behind a verb, and what kind it is then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Verb {
+    /// Behind a clause.
+    pub(super) that: Option<CueKind>,
+    /// Behind an infinitive.
+    pub(super) to: Option<CueKind>,
+    /// The object is the one spoken to.
+    pub(super) whom: bool,
+    /// Behind an object that is what was said.
+    pub(super) thing: Option<CueKind>,
+    /// Behind a preposition.
+    pub(super) prepositions: Vec<(String, CueKind)>,
+}
+
+impl Verb {
+    /// The kind where nothing stands behind.
+    pub(super) fn kind(&self) -> CueKind {
+        let first = self.that.or(self.to).or(self.thing).or(self.prepositions.first().map(|(_, kind)| *kind));
+        first.unwrap_or(CueKind::Say)
+    }
+}
+
+/// A phrase that names a source behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Phrase {
+    pub(super) words: Vec<String>,
+    pub(super) kind: CueKind,
+}
+
+/// A line of a list that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LexiconError {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
+impl fmt::Display for LexiconError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "line {}: {}", self.line, self.problem)
+    }
+}
+
+impl std::error::Error for LexiconError {}
+
+/// Words that report speech.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lexicon {
+    verbs: HashMap<String, Verb>,
+    nouns: HashMap<String, CueKind>,
+    phrases: Vec<Phrase>,
+    /// Forms that stand beside quotation marks.
+    forms: HashSet<String>,
+}
+
+static BUILT_IN: LazyLock<Arc<Lexicon>> = LazyLock::new(|| {
+    let mut lexicon = Lexicon::default();
+    let lists = [
+        include_str!("../../../data/lexicon/cue_verbs.txt"),
+        include_str!("../../../data/lexicon/cue_nouns.txt"),
+        include_str!("../../../data/lexicon/cue_phrases.txt"),
+    ];
+    for list in lists {
+        // A test reads the lists and refuses what cannot be read.
+        let _ = lexicon.extend(list);
+    }
+    let lines = include_str!("../../../data/lexicon/cues.txt").lines().filter(|line| !line.starts_with('#'));
+    let forms = lines.filter_map(|line| line.split_once(':')).flat_map(|(_, forms)| forms.split_whitespace());
+    lexicon.forms = forms.map(str::to_owned).collect();
+    Arc::new(lexicon)
+});
+
+impl Lexicon {
+    /// The words that the desk knows, read once a process.
+    pub fn built_in() -> &'static Arc<Self> {
+        &BUILT_IN
+    }
+
+    /// The built-in words and those of a list.
+    ///
+    /// A line is `kind / complement, …: verb …`, `kind: noun …`, or `kind: a phrase of several
+    /// words of which one is a preposition at the end`; `#` begins a comment.
+    ///
+    /// # Errors
+    /// At the first line that cannot be read.
+    pub fn with_list(list: &str) -> Result<Self, LexiconError> {
+        let mut lexicon = Self::clone(&BUILT_IN);
+        lexicon.extend(list)?;
+        Ok(lexicon)
+    }
+
+    /// Reads the lines of a list.
+    fn extend(&mut self, list: &str) -> Result<(), LexiconError> {
+        let mut words_left = ADDED_MAX;
+        for (index, line) in list.lines().enumerate() {
+            let told = |problem| LexiconError { line: index + 1, problem };
+            let line = line.split('#').next().unwrap_or_default().trim();
+            if line.is_empty() {
+                continue;
+            }
+            let (head, words) = line.split_once(':').ok_or_else(|| told("no colon between kind and words"))?;
+            let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
+            if words.is_empty() {
+                return Err(told("no words behind the colon"));
+            }
+            words_left = words_left.checked_sub(words.len()).ok_or_else(|| told("more than 10,000 words"))?;
+            let (kind, complements) = head.split_once('/').map_or((head, None), |(kind, rest)| (kind, Some(rest)));
+            let kind = CueKind::of(kind.trim()).ok_or_else(|| {
+                told("the kind is none of say, ask, deny, promise, threaten, think, want, judge, show")
+            })?;
+            match complements {
+                Some(complements) => self.add_verbs(kind, complements, words).map_err(told)?,
+                None if is_phrase(&words) => {
+                    if words.len() > PHRASE_WORDS_MAX {
+                        return Err(told("a phrase of more than six words"));
+                    }
+                    self.phrases.push(Phrase { words, kind });
+                }
+                None => self.nouns.extend(words.into_iter().map(|noun| (noun, kind))),
+            }
+        }
+        Ok(())
+    }
+
+    fn add_verbs(&mut self, kind: CueKind, complements: &str, lemmas: Vec<String>) -> Result<(), &'static str> {
+        for lemma in lemmas {
+            let verb = self.verbs.entry(lemma).or_default();
+            for complement in complements.split(',').map(str::trim) {
+                match complement {
+                    "that" => _ = verb.that.get_or_insert(kind),
+                    "to" => _ = verb.to.get_or_insert(kind),
+                    "whom" => verb.whom = true,
+                    "thing" => _ = verb.thing.get_or_insert(kind),
+                    other if PREPOSITIONS.contains(&other) => verb.prepositions.push((other.to_owned(), kind)),
+                    _ => return Err("what stands behind is none of that, to, whom, thing, and no preposition"),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn verb(&self, lemma: &str) -> Option<&Verb> {
+        self.verbs.get(lemma)
+    }
+
+    pub(super) fn noun(&self, lemma: &str) -> Option<CueKind> {
+        self.nouns.get(lemma).copied()
+    }
+
+    pub(super) fn phrases(&self) -> &[Phrase] {
+        &self.phrases
+    }
+
+    /// Whether a form stands beside quotation marks.
+    pub(super) fn is_form(&self, word: &str) -> bool {
+        self.forms.contains(word)
+    }
+}
+
+/// Prepositions that a verb may ask for, or that a phrase may end with.
+const PREPOSITIONS: [&str; 14] =
+    ["of", "about", "for", "on", "in", "at", "against", "with", "by", "from", "over", "as", "into", "per"];
+
+/// A phrase ends with a preposition; a list of nouns does not.
+fn is_phrase(words: &[String]) -> bool {
+    words.last().is_some_and(|last| last == "to" || PREPOSITIONS.contains(&last.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_that_are_built_in_can_be_read() {
+        let mut lexicon = Lexicon::default();
+        for list in [
+            include_str!("../../../data/lexicon/cue_verbs.txt"),
+            include_str!("../../../data/lexicon/cue_nouns.txt"),
+            include_str!("../../../data/lexicon/cue_phrases.txt"),
+        ] {
+            assert_eq!(lexicon.extend(list), Ok(()));
+        }
+        assert!(lexicon.verb("tell").is_some_and(|tell| tell.whom && tell.that == Some(CueKind::Say)));
+        assert_eq!(lexicon.noun("threat"), Some(CueKind::Threaten));
+        assert!(lexicon.phrases().iter().any(|phrase| phrase.words == ["according", "to"]));
+    }
+
+    #[test]
+    fn words_are_added_and_faults_are_told_with_their_line() {
+        let more = Lexicon::with_list("# ours\nsay / that: blurt\nthink: hunch\nsay: in the telling of\n").unwrap();
+        assert_eq!(more.verb("blurt").and_then(|verb| verb.that), Some(CueKind::Say));
+        assert_eq!(more.noun("hunch"), Some(CueKind::Think));
+        for (list, line) in [
+            ("say / that: blurt\nsay blurt", 2),
+            ("shout: blurt", 1),
+            ("\n\nsay / than: blurt", 3),
+            ("say:", 1),
+            ("say: one two three four five six of", 1),
+        ] {
+            assert_eq!(Lexicon::with_list(list).map_err(|error| error.line), Err(line), "in {list:?}");
+        }
+    }
+}
