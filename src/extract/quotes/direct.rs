@@ -232,7 +232,8 @@ impl Finder<'_, '_> {
     fn beside(&self, verb: usize, range: &Range<usize>, side: Side) -> Option<Phrase> {
         let tree = self.tree;
         let group = tree.verb_group(verb, range);
-        let before = tree.trim(&(range.start..group.start));
+        let first = (range.start..group.start).find(|token| !tree.is_punctuation(*token)).unwrap_or(group.start);
+        let before = tree.trim(&(first..group.start));
         let starts_named = |range: &Range<usize>| {
             !range.is_empty()
                 && matches!(tree.upos(range.start), Upos::Propn | Upos::Pron | Upos::Det | Upos::Noun | Upos::Adj)

@@ -33,6 +33,52 @@ const THAT_WORDS_MAX: usize = 12;
 /// Words of a name before a colon.
 const COLON_WORDS_MAX: usize = 6;
 
+/// Words of a role before a name.
+const ROLE_WORDS_MAX: usize = 24;
+/// Nouns for somebody who speaks for others or by office.
+const ROLES: [&str; 40] = [
+    "adviser",
+    "advisor",
+    "ambassador",
+    "analyst",
+    "attorney",
+    "author",
+    "bishop",
+    "captain",
+    "chairman",
+    "chairwoman",
+    "chief",
+    "commander",
+    "commissioner",
+    "coordinator",
+    "delegate",
+    "deputy",
+    "director",
+    "economist",
+    "envoy",
+    "executive",
+    "founder",
+    "governor",
+    "head",
+    "judge",
+    "lawmaker",
+    "lawyer",
+    "leader",
+    "manager",
+    "mayor",
+    "minister",
+    "officer",
+    "official",
+    "president",
+    "professor",
+    "representative",
+    "researcher",
+    "secretary",
+    "senator",
+    "spokesman",
+    "spokeswoman",
+];
+
 /// A quotation that the parse gives, and whether it stands between quotation marks.
 pub(super) struct Report {
     pub(super) quote: Quote,
@@ -142,8 +188,8 @@ impl Reader<'_, '_> {
             tree.subject(token, range).filter(|phrase| phrase.range.end <= token || phrase.range.start > token);
         let group = tree.verb_group(token, range);
         let lemma = tree.group_lemma(token, &group);
-        let taken: Vec<Range<usize>> = speaker.iter().map(|phrase| phrase.range.clone()).collect();
-        let spoken_to = addressee(tree, token, range, &taken);
+        let used: Vec<Range<usize>> = speaker.iter().map(|phrase| phrase.range.clone()).collect();
+        let spoken_to = addressee(tree, token, range, &used);
         let report = |cue: Range<usize>, kind, contents, rule, confidence_percent| Found {
             cue,
             lemma: lemma.clone(),
@@ -224,6 +270,7 @@ impl Reader<'_, '_> {
                     content.start = that;
                 }
             }
+            content.end = self.lost_rest(&content, &behind);
             return Some(content);
         }
         // The parse has lost the clause: "that" still says where it begins.
@@ -240,15 +287,37 @@ impl Reader<'_, '_> {
     fn end_clause(&self, verb: usize, whole: &Range<usize>) -> Range<usize> {
         let tree = self.tree;
         let mut end = whole.end;
-        // ", according to" and a trailing cue are none of it.
         for token in whole.clone().skip(2) {
-            if tree.word(token) == "," && is_phrase_at(tree, token + 1, &["according".to_owned(), "to".to_owned()]) {
+            // ", according to" is none of it, nor is a verb that goes with the cue.
+            let phrase =
+                || tree.word(token) == "," && is_phrase_at(tree, token + 1, &["according".to_owned(), "to".to_owned()]);
+            let goes_with_cue =
+                || tree.upos(token) == Upos::Cconj && token + 1 < whole.end && tree.cue_above(token + 1) == Some(verb);
+            if phrase() || goes_with_cue() {
                 end = token;
                 break;
             }
         }
-        let _ = verb;
         whole.start..end
+    }
+
+    /// Words that the parse has torn off the end of a clause: nothing parts them from it.
+    fn lost_rest(&self, content: &Range<usize>, behind: &Range<usize>) -> usize {
+        let tree = self.tree;
+        if content.end >= behind.end {
+            return content.end;
+        }
+        if matches!(tree.upos(content.end), Upos::Pron | Upos::Det | Upos::Noun | Upos::Aux | Upos::Verb) {
+            let stop = (content.end..behind.end).find(|token| tree.is_punctuation(*token));
+            return stop.unwrap_or(behind.end);
+        }
+        // "that it is late, it is cold": clauses in a row that begin alike.
+        let first = content.clone().find(|token| tree.relation(*token) != Relation::Mark).unwrap_or(content.start);
+        let again = (1..=2).all(|offset| {
+            tree.word(content.end + offset).eq_ignore_ascii_case(tree.word(first + offset - 1))
+                && first + offset < content.end
+        });
+        if tree.word(content.end) == "," && again && content.end + 2 < behind.end { behind.end } else { content.end }
     }
 
     fn is_infinitive(&self, verb: usize, range: &Range<usize>) -> bool {
@@ -276,7 +345,7 @@ impl Reader<'_, '_> {
             let phrase = tree.noun_phrase(head, verb, range);
             (!phrase.is_empty()).then_some(Phrase { range: phrase, head, rule: SpeakerRule::Beside })
         };
-        let speaker = own.cloned().or_else(beside)?;
+        let speaker = self.with_role(own.cloned().or_else(beside)?, range);
         let group = tree.verb_group(verb, range);
         let start = group.start.min(speaker.range.start);
         // A comma, and words before it.
@@ -334,6 +403,30 @@ impl Reader<'_, '_> {
             tree.upos(first) == Upos::Sconj || matches!(tree.word(first), "When" | "While" | "As" | "After" | "Asked")
         });
         (paratactic || below || root && trails && !subordinate).then_some((vec![before], Some(speaker)))
+    }
+
+    /// "…, Norland's envoy to the talks, Ilse Brandt, said": the role before the name belongs to it.
+    fn with_role(&self, mut speaker: Phrase, range: &Range<usize>) -> Phrase {
+        let tree = self.tree;
+        let start = speaker.range.start;
+        let Some(comma) = start.checked_sub(1).filter(|comma| tree.word(*comma) == "," && *comma > range.start) else {
+            return speaker;
+        };
+        if tree.upos(speaker.head) != Upos::Propn {
+            return speaker;
+        }
+        let Some(before) = (range.start..comma).rev().take(ROLE_WORDS_MAX).find(|token| tree.word(*token) == ",")
+        else {
+            return speaker;
+        };
+        let role = before + 1..comma;
+        let nominal =
+            role.clone().all(|token| !matches!(tree.upos(token), Upos::Verb | Upos::Aux | Upos::Sconj | Upos::Cconj));
+        let noun = role.clone().find(|token| tree.upos(*token) == Upos::Noun && ROLES.contains(&tree.lemma(*token)));
+        if nominal && noun.is_some() {
+            speaker.range.start = role.start;
+        }
+        speaker
     }
 
     /// The infinitive behind a verb.

@@ -29,7 +29,7 @@ pub(super) fn run(tree: &Tree<'_>, mut quotes: Vec<Quote>, reports: Vec<Report>,
             quotes.push(quote);
             continue;
         }
-        let quoted: Vec<(Span, usize)> = quote
+        let marked_pieces: Vec<(Span, usize)> = quote
             .content
             .iter()
             .flat_map(|content| {
@@ -37,7 +37,7 @@ pub(super) fn run(tree: &Tree<'_>, mut quotes: Vec<Quote>, reports: Vec<Report>,
                 pieces.iter().skip(first).take_while(|(piece, _)| piece.start < content.end).copied()
             })
             .collect();
-        let Some((first_piece, direct)) = quoted.first().copied() else {
+        let Some((first_piece, direct)) = marked_pieces.first().copied() else {
             let has_term = |content: &Span| {
                 let first = terms.partition_point(|term| term.end <= content.start);
                 terms.get(first).is_some_and(|term| content.contains(*term))
@@ -48,11 +48,12 @@ pub(super) fn run(tree: &Tree<'_>, mut quotes: Vec<Quote>, reports: Vec<Report>,
             quotes.push(quote);
             continue;
         };
-        let words_outside: usize = quote.content.iter().map(|content| words_without(tree, *content, &quoted)).sum();
+        let words_outside: usize =
+            quote.content.iter().map(|content| words_without(tree, *content, &marked_pieces)).sum();
         let starts_before = quote.content.first().is_some_and(|content| content.start + 1 < first_piece.start);
         let Some(found) = quotes.get_mut(direct) else { continue };
-        let whole = quoted.iter().all(|(piece, _)| quote.content.iter().any(|content| content.contains(*piece)));
-        let one = found.content.len() == quoted.len() && quoted.iter().all(|(_, index)| *index == direct);
+        let whole = marked_pieces.iter().all(|(piece, _)| quote.content.iter().any(|content| content.contains(*piece)));
+        let one = found.content.len() == marked_pieces.len() && marked_pieces.iter().all(|(_, index)| *index == direct);
         if words_outside >= MIXED_WORDS_MIN && starts_before && whole && one {
             // The marks hold a part of what the sentence reports.
             found.kind = QuoteType::Mixed;
@@ -69,7 +70,7 @@ pub(super) fn run(tree: &Tree<'_>, mut quotes: Vec<Quote>, reports: Vec<Report>,
             found.addressee = quote.addressee;
         } else if words_outside >= MIXED_WORDS_MIN && !same_cue(found, &quote) {
             // Another report: what was said word for word is not its own.
-            quote.content.retain(|content| quoted.iter().all(|(piece, _)| !piece.overlaps(*content)));
+            quote.content.retain(|content| marked_pieces.iter().all(|(piece, _)| !piece.overlaps(*content)));
             if !quote.content.is_empty() {
                 quotes.push(quote);
             }
@@ -116,6 +117,22 @@ fn nest(quotes: Vec<Quote>) -> Vec<Quote> {
             let last = sorted.get(*holder).and_then(|quote: &Quote| quote.content.last());
             last.is_some_and(|last| last.end > first.start)
         });
+        let mut quote = quote.clone();
+        // What is reported inside another report ends with it.
+        if let (Some(cue), true) = (quote.cue.as_ref().map(|cue| cue.span), quote.rule != QuoteRule::Marks) {
+            let around = open
+                .iter()
+                .rev()
+                .filter_map(|holder| sorted.get(*holder))
+                .find_map(|outer| outer.content.iter().copied().find(|content| content.contains(cue)));
+            if let Some(around) = around {
+                for content in &mut quote.content {
+                    let end = content.end.min(around.end);
+                    *content = Span { start: content.start.max(around.start).min(end), end };
+                }
+                quote.content.retain(|content| !content.is_empty());
+            }
+        }
         let holds = |holder: &&usize| {
             sorted.get(**holder).is_some_and(|outer| {
                 let whole = |span: Span| outer.content.iter().any(|content| content.contains(span));
@@ -140,7 +157,9 @@ fn nest(quotes: Vec<Quote>) -> Vec<Quote> {
         if twice {
             continue;
         }
-        let mut quote = quote.clone();
+        if quote.content.is_empty() {
+            continue;
+        }
         quote.parent = parent.or_else(|| quote.parent.and_then(|parent| place.get(parent).copied().flatten()));
         if let Some(slot) = place.get_mut(index) {
             *slot = Some(sorted.len());

@@ -225,7 +225,11 @@ impl<'a> Tree<'a> {
             return (!range.is_empty()).then_some(Phrase { range, head, rule: SpeakerRule::Subject });
         }
         let left = left.checked_sub(1)?;
-        let head = self.head(verb)?;
+        let head = match self.cue_above(verb) {
+            // "said it would close and added": the parse hangs it on "close".
+            Some(cue) if room.contains(&cue) => return self.shared(cue, verb, room, left),
+            _ => self.head(verb)?,
+        };
         match self.relation(verb) {
             Relation::Conj | Relation::Advcl | Relation::Xcomp | Relation::Parataxis | Relation::Dep
                 if room.contains(&head) =>
@@ -233,10 +237,7 @@ impl<'a> Tree<'a> {
                 if self.is_noun(head) && self.relation(verb) != Relation::Parataxis {
                     return None;
                 }
-                let found = self.subject_within(head, room, left)?;
-                // What was said is no subject of the words that report it.
-                (found.range.end <= verb || found.range.start > verb)
-                    .then_some(Phrase { rule: SpeakerRule::Shared, ..found })
+                self.shared(head, verb, room, left)
             }
             Relation::Acl if room.contains(&head) && head < verb => {
                 let range = self.noun_phrase(head, verb, room);
@@ -244,6 +245,26 @@ impl<'a> Tree<'a> {
             }
             _ => None,
         }
+    }
+
+    /// The subject of another verb; what was said is no subject of the words that report it.
+    fn shared(&self, head: usize, verb: usize, room: &Range<usize>, left: usize) -> Option<Phrase> {
+        let found = self.subject_within(head, room, left)?;
+        let apart = found.range.end <= verb || found.range.start > verb;
+        apart.then_some(Phrase { rule: SpeakerRule::Shared, ..found })
+    }
+
+    /// The verb above a clause, for a finite verb that the parse coordinates with the clause
+    /// although only the verb above agrees with it.
+    pub(super) fn cue_above(&self, verb: usize) -> Option<usize> {
+        let finite = |token: usize| matches!(self.xpos(token), Xpos::Vbd | Xpos::Vbz | Xpos::Vbp);
+        if self.relation(verb) != Relation::Conj || !finite(verb) || verb.checked_sub(1)? == self.head(verb)? {
+            return None;
+        }
+        let clause = self.head(verb)?;
+        let cue = self.head(clause).filter(|_| self.relation(clause) == Relation::Ccomp)?;
+        let alone = self.upos(verb.checked_sub(1)?) == Upos::Cconj;
+        (alone && cue < clause && clause < verb && !finite(clause) && self.xpos(cue) == self.xpos(verb)).then_some(cue)
     }
 
     /// A noun with all that belongs to it, on its side of a verb.

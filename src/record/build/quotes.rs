@@ -30,7 +30,9 @@ impl Put<'_> {
                 resolution: speaker.resolution,
                 rule: speaker.rule,
             }),
-            addressee: quote.addressee.map(|addressee| Addressee { span: self.span(addressee.span), entity: id(addressee.entity) }),
+            addressee: quote
+                .addressee
+                .map(|addressee| Addressee { span: self.span(addressee.span), entity: id(addressee.entity) }),
             circumstances: spans(&quote.circumstances),
             not_said: spans(&quote.not_said),
             parent: quote.parent.map(quote_id),
