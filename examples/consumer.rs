@@ -31,7 +31,7 @@ async fn main() -> anyhow::Result<()> {
 /// # Errors
 /// The broker refuses, or the folder cannot be written. What was not stored is not acknowledged,
 /// and comes again.
-pub async fn consume(url: &str, folder: &Path, durable: &str, once: bool) -> anyhow::Result<()> {
+pub(crate) async fn consume(url: &str, folder: &Path, durable: &str, once: bool) -> anyhow::Result<()> {
     for part in ["records", "stories"] {
         fs::create_dir_all(folder.join(part))?;
     }
