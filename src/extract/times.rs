@@ -154,8 +154,14 @@ pub fn run(
         items::read(text, rest, from as usize, &mut items);
         read_sentence(text, &items, &(from..tokens.len() as u32), is_ancient, &mut reads);
     }
-    let reads = reads;
-    resolve_all(text, &reads, Tenses { text, tokens, grammar }, dateline, reference)
+    let tenses = Tenses { text, tokens, grammar };
+    // "soon fell" tells of the past.
+    reads.retain(|read| {
+        read.meaning != Meaning::Vague(Side::Future)
+            || read.tokens.len() > 1
+            || tenses.around(&read.tokens, &read.sentence) != Some(Side::Past)
+    });
+    resolve_all(text, &reads, tenses, dateline, reference)
 }
 
 fn read_sentence(text: &str, items: &[Item], sentence: &Range<u32>, is_ancient: bool, reads: &mut Vec<Read>) {
@@ -435,5 +441,80 @@ fn rule_of(read: &Read, is_dateline: bool, side: Option<Side>) -> &'static str {
         "month" if ahead => "month_future_tense",
         "month" => "month_past_tense",
         rule => rule,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extract::testing::check;
+
+    /// Every expression with its TIMEX3 type as its label.
+    fn find(text: &str) -> Vec<(&'static str, Span)> {
+        let label = |kind| match kind {
+            TimeKind::Date => "date",
+            TimeKind::Time => "time",
+            TimeKind::Duration => "duration",
+            TimeKind::Set => "set",
+        };
+        testing::read(text, Some("2031-03-04")).list.iter().map(|time| (label(time.kind), time.span)).collect()
+    }
+
+    #[test]
+    fn pieces_of_the_calendar() {
+        check(
+            "
+The bridge of 1931 was shut on Jan. 5, 1998, and again in mid-November of last year.
+              ^^^^ date
+                               ^^^^^^^^^^^^ date
+                                                          ^^^^^^^^^^^^^^^^^^^^^^^^^ date
+The third quarter was poor; the late 1980s and the summer of 1990 were worse.
+^^^^^^^^^^^^^^^^^ date
+                            ^^^^^^^^^^^^^^ date
+                                               ^^^^^^^^^^^^^^^^^^ date
+",
+            find,
+        );
+    }
+
+    #[test]
+    fn clocks_and_days() {
+        check(
+            "
+The board met at 10:30 a.m. on Friday and again late on Sunday night.
+                 ^^^^^^^^^^^^^^^^^^^^ time
+                                                ^^^^^^^^^^^^^^^^^^^^ time
+",
+            find,
+        );
+    }
+
+    #[test]
+    fn what_is_no_time() {
+        check("\nHe may march 1990 miles for $1998 and win 2-1 at 2.46 a share; the fall of the wall.\n", find);
+    }
+
+    #[test]
+    fn a_story_without_any_time_to_count_from_says_what_its_words_say() {
+        testing::values(
+            "She left on Wednesday, January 5, and came back a week later.",
+            None,
+            &[("Wednesday, January 5", "XXXX-01-05"), ("a week later", "XXXX-WXX")],
+        );
+    }
+
+    #[test]
+    fn the_tense_tells_which_day() {
+        testing::values("He spoke on Friday.", Some("2031-03-04"), &[("Friday", "2031-02-28")]);
+        testing::values("He will speak on Friday.", Some("2031-03-04"), &[("Friday", "2031-03-07")]);
+    }
+
+    #[test]
+    fn days_with_a_name() {
+        testing::values(
+            "The talks failed on Good Friday and on Thanksgiving 1999.",
+            Some("2031-05-04"),
+            &[("Good Friday", "2031-04-11"), ("Thanksgiving 1999", "1999-11-25")],
+        );
     }
 }

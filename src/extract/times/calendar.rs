@@ -12,6 +12,11 @@ use super::{
     meaning::{Calendar, Pointer, Unit},
 };
 
+/// Words behind a number of four digits that make it a count.
+const MEASURES: &str = " miles kilometers kilometres km meters metres feet acres hectares tons tonnes pounds kilograms kg \
+    barrels gallons litres liters people persons men women children soldiers troops houses homes dollars euros shares jobs \
+    votes seats calories degrees ";
+
 /// A piece of the calendar and how it is pointed at.
 pub(super) type Piece = (Calendar, Pointer);
 
@@ -143,7 +148,9 @@ fn season(c: Cursor<'_>) -> Option<(Cursor<'_>, Piece)> {
             Word::In | Word::Early | Word::Mid | Word::Late | Word::By | Word::Since | Word::Until | Word::The
         ))
     );
-    told.then_some((next, plain(Calendar::Season { year: None, season })))
+    // "the fall of the city"
+    let falls = c.written(0) == "fall" && next.is(Word::Of);
+    (told && !falls).then_some((next, plain(Calendar::Season { year: None, season })))
 }
 
 /// `1990s`, `'60s`, `sixties`.
@@ -315,6 +322,7 @@ fn bare_year(c: Cursor<'_>) -> Option<(Cursor<'_>, Piece)> {
             || matches!(c.before(), Kind::Hyphen) && c.is_glued() && !is_span_of_years(c)
             || next.any_unit().is_some()
             || matches!(next.kind(0), Kind::Percent | Kind::Listed(Entry::Scale(_)) | Kind::Currency)
+            || MEASURES.contains(&format!(" {} ", next.written(0)))
             || c.written_before() == "#"
             || c.written_before() == "No.";
         if blocked && !era {
