@@ -10,8 +10,8 @@ mod build;
 pub mod entities;
 mod lineage;
 pub mod ninjs;
-pub mod times;
 mod quotes;
+pub mod times;
 
 use std::collections::BTreeMap;
 

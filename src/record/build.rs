@@ -2,8 +2,8 @@
 
 mod entities;
 mod lineage;
-mod times;
 mod quotes;
+mod times;
 
 use super::{
     Anomaly, Byline, Cluster, Confidence, Dateline, EditorialNote, Extractor, Language, Paragraph, Raw, Record,
