@@ -8,9 +8,11 @@
 
 mod build;
 pub mod entities;
+pub mod html;
 mod lineage;
 pub mod ninjs;
 mod quotes;
+pub(crate) mod reading;
 pub mod times;
 
 use std::collections::BTreeMap;

@@ -26,7 +26,7 @@ use crate::{
     decode::{self, DecodeError, Hints},
     extract::Desk,
     lineage::{self, Ledger, Lineage, Sighting},
-    record::{Record, ninjs},
+    record::{Record, html, ninjs},
     story::Format,
 };
 
@@ -37,7 +37,7 @@ pub(super) struct Arguments {
     /// What the input is; auto looks at the content, and at the names .ndjson and .jsonl
     #[arg(long, value_enum, default_value_t)]
     from: From,
-    /// What is written: record is indented JSON, ndjson one record a line, text is for reading
+    /// What is written: record is indented JSON, ndjson one record a line, text is for reading, html is one page
     #[arg(long, value_enum)]
     to: Option<To>,
     /// What relative dates are resolved against, where the input does not say (RFC 3339)
@@ -92,6 +92,8 @@ enum To {
     Text,
     /// IPTC ninjs 3, one item a line
     Ninjs,
+    /// One page with all stories, for a browser
+    Html,
     /// The tokens and their grammar (CoNLL-U)
     Conllu,
 }
@@ -100,6 +102,7 @@ enum To {
 type Answer = Receiver<Vec<Written>>;
 
 /// What is to be written for one story.
+#[derive(Default)]
 struct Written {
     out: String,
     /// For standard error, when the answer has no place in the output.
@@ -107,6 +110,8 @@ struct Written {
     failed: bool,
     /// What the versions of the story are told by, where its lineage is to be written.
     sighting: Option<Sighting>,
+    /// The record, where it becomes a part of a page: the writer numbers them.
+    record: Option<Box<Record>>,
 }
 
 struct Job {
@@ -169,7 +174,7 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     });
     // The other threads end with the process: a reader that waits for input must not keep alive a
     // command whose output nobody reads any more.
-    let failed = write_all(&order, &bar)?;
+    let failed = write_all(&order, to, &bar)?;
     bar.finish_and_clear();
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -191,11 +196,13 @@ fn next(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
 }
 
 /// Writes the answers in input order; whether any failed.
-fn write_all(order: &Receiver<Answer>, bar: &ProgressBar) -> anyhow::Result<bool> {
+fn write_all(order: &Receiver<Answer>, to: To, bar: &ProgressBar) -> anyhow::Result<bool> {
     let mut out = std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout().lock());
     let mut failed = false;
     // Versions are weighed in input order, which only the writer knows.
     let mut ledger = Ledger::default();
+    // A page is named after its first story, and lists all at its end.
+    let mut titles: Vec<(String, String)> = Vec::new();
     loop {
         // Whoever reads a stream line by line gets what is ready before we wait for more.
         let answer = match order.try_recv() {
@@ -214,12 +221,26 @@ fn write_all(order: &Receiver<Answer>, bar: &ProgressBar) -> anyhow::Result<bool
             if let Some(sighting) = &written.sighting {
                 written.out = with_lineage(written.out, &ledger.see(sighting));
             }
+            if let Some(record) = written.record {
+                let (anchor, title) = (html::anchor(titles.len() + 1), html::title(&record));
+                if titles.is_empty() {
+                    out.write_all(html::begin(&title).as_bytes())?;
+                }
+                written.out = html::article(&record, &anchor);
+                titles.push((anchor, title));
+            }
             out.write_all(written.out.as_bytes())?;
             if let Some(complaint) = written.complaint {
                 bar.suspend(|| anstream::eprintln!("copydesk: {complaint}"));
             }
             failed |= written.failed;
         }
+    }
+    if to == To::Html {
+        if titles.is_empty() {
+            out.write_all(html::begin("no stories").as_bytes())?;
+        }
+        out.write_all(html::end(&titles).as_bytes())?;
     }
     out.flush()?;
     Ok(failed)
@@ -229,26 +250,27 @@ fn write_all(order: &Receiver<Answer>, bar: &ProgressBar) -> anyhow::Result<bool
 fn read(desk: &Desk, hints: &Hints, to: To, style: view::Style, item: &Item) -> Vec<Written> {
     let stories = item.bytes.as_deref().map_err(Clone::clone).and_then(|bytes| decode::decode_all(bytes, hints));
     let failed = |error: &DecodeError| match to {
-        To::Ndjson | To::Ninjs => {
-            Written { out: error_line(item, error), complaint: None, failed: true, sighting: None }
-        }
+        To::Ndjson | To::Ninjs => Written { out: error_line(item, error), failed: true, ..Written::default() },
         _ => {
             let complaint = Some(format!("{}: {error}", item.name()));
-            Written { out: String::new(), complaint, failed: true, sighting: None }
+            Written { complaint, failed: true, ..Written::default() }
         }
     };
     let good = |story| {
         if to == To::Conllu {
             let out = desk.to_conllu(&desk.find(&story), &story.text);
-            return Written { out, complaint: None, failed: false, sighting: None };
+            return Written { out, ..Written::default() };
         }
         let mut record = desk.read(story);
+        if to == To::Html {
+            return Written { record: Some(Box::new(record)), ..Written::default() };
+        }
         let sighting = record.sighting().filter(|_| matches!(to, To::Record | To::Ndjson));
         if sighting.is_some() {
             // The writer puts it in, with what it knows of the versions before.
             record.lineage = None;
         }
-        Written { out: show(&record, to, style), complaint: None, failed: false, sighting }
+        Written { out: show(&record, to, style), sighting, ..Written::default() }
     };
     match stories {
         Ok(stories) => stories.into_iter().map(|story| story.map_or_else(|error| failed(&error), good)).collect(),
@@ -272,8 +294,8 @@ fn show(record: &Record, to: To, style: view::Style) -> String {
         To::Ndjson => serde_json::to_string(record).unwrap_or_default(),
         To::Text => view::render(record, style),
         To::Ninjs => ninjs::project(record).to_string(),
-        // Written from the findings, not from the record.
-        To::Conllu => String::new(),
+        // Written from the findings, and as a part of a page.
+        To::Conllu | To::Html => String::new(),
     };
     out.push('\n');
     out
