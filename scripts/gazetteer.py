@@ -14,6 +14,7 @@ import tarfile
 import zipfile
 
 import gazetteer_countries
+import gazetteer_index
 
 
 def read(options):
@@ -41,6 +42,7 @@ def main():
     towns, part = read(options)
     gazetteer_countries.countries(options.facts, options.out, middles(towns))
     gazetteer_countries.demonyms(options.facts, options.out)
+    gazetteer_index.build(options, towns, part)
 
 
 if __name__ == "__main__":

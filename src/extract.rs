@@ -13,6 +13,7 @@ pub mod layout;
 pub mod markup;
 pub mod names;
 pub mod notes;
+pub mod places;
 pub mod quotes;
 pub mod sentences;
 pub mod status;
@@ -30,6 +31,7 @@ use std::{
 
 use crate::{
     decode::{self, DecodeError, Hints},
+    gazetteer::index::Index,
     record::{self, Record},
     story::{Anomaly, Story},
 };
@@ -59,6 +61,8 @@ pub struct Findings {
     pub entities: entities::Entities,
     /// Dates, times, durations and sets, in text order.
     pub times: times::Times,
+    /// Where the places lie.
+    pub places: places::Places,
     /// The models that were used: name → version.
     pub models: BTreeMap<&'static str, String>,
     /// Quotations, in text order.
@@ -87,6 +91,9 @@ impl Default for Desk {
 
 /// The built-in names model, unpacked once a process.
 static NAMES: LazyLock<Option<Arc<names::Names>>> = LazyLock::new(|| names::Names::built_in().ok().map(Arc::new));
+
+/// The built-in gazetteer, laid over the program's own bytes.
+static GAZETTEER: LazyLock<Option<Index>> = LazyLock::new(|| Index::built_in().ok());
 
 thread_local! {
     // Buffers that one story after the other uses; nothing of a story outlives it here but their size.
@@ -209,6 +216,11 @@ impl Desk {
         } else {
             times::Times::default()
         };
+        let gazetteer = GAZETTEER.as_ref().filter(|_| self.names.is_some() && is_read);
+        let names = match gazetteer {
+            Some(index) => places::recognise::run(text, &tokens, names, index),
+            None => names,
+        };
         let notes = notes::run(text, &layout, &mut anomalies);
         let entities = entities::run(&entities::Read {
             text,
@@ -219,6 +231,7 @@ impl Desk {
             grammar: &grammar,
             names: &names,
         });
+        let places = gazetteer.map(|index| places::run(text, &entities, dateline.as_ref(), index)).unwrap_or_default();
         let quotes = if is_read {
             let input = quotes::Input {
                 text,
@@ -247,6 +260,7 @@ impl Desk {
             names,
             entities,
             times,
+            places,
             models: self.models(),
             quotes,
             notes,

@@ -11,6 +11,7 @@ pub mod entities;
 pub mod html;
 mod lineage;
 pub mod ninjs;
+pub mod places;
 mod quotes;
 pub(crate) mod reading;
 pub mod times;

@@ -99,6 +99,14 @@ fn page(record: &Record) -> String {
     page
 }
 
+/// Where a place lies: type, country, degrees, and what decided.
+fn on_the_map(place: &copydesk::record::Place) -> [Option<String>; 4] {
+    let fact = &place.fact;
+    let degrees = fact.lat.zip(fact.lon).map(|(lat, lon)| format!("{lat:.2},{lon:.2}"));
+    let country = fact.country.as_ref().map(|country| country.iso2.clone());
+    [fact.kind.clone(), country, degrees, fact.rule.clone()]
+}
+
 /// Who and what the story speaks of: one line each, then its roles.
 fn entities(page: &mut String, record: &Record) {
     let mut line = |id: &str, name: &str, facts: &[Option<String>], mentions: &[Mention]| {
@@ -135,7 +143,7 @@ fn entities(page: &mut String, record: &Record) {
     for body in &record.organisations {
         line(&body.id, &body.name, &[body.kind.clone(), body.acronym.clone(), body.country.clone()], &body.mentions);
     }
-    record.places.iter().for_each(|place| line(&place.id, &place.name, &[], &place.mentions));
+    record.places.iter().for_each(|place| line(&place.id, &place.name, &on_the_map(place), &place.mentions));
     record
         .groups
         .iter()

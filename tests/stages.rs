@@ -90,6 +90,11 @@ stages! {
             })
             .collect()
     };
+    places: |findings, _story| {
+        // The facts have no spans of their own: those of the mentions they belong to.
+        let known = findings.entities.list.iter().zip(&findings.places.facts).filter(|(_, fact)| fact.is_some());
+        known.flat_map(|(entity, _)| entity.mentions.iter().map(|mention| mention.span)).collect()
+    };
     anomalies: |findings, _story| {
         let repairs = findings.anomalies.iter().filter_map(|a| a.repair.as_ref());
         let repairs = repairs.map(|repair| Span { start: repair.at, end: repair.at });

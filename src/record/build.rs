@@ -2,6 +2,7 @@
 
 mod entities;
 mod lineage;
+mod places;
 mod quotes;
 mod times;
 
@@ -78,7 +79,7 @@ pub fn build(story: Story, findings: &Findings) -> Record {
     let slugline = story.slugline.or_else(|| findings.layout.slugline.map(|span| span.of(put.text).to_owned()));
     let ids = entities::ids(&findings.entities);
     let entities::Lists { people, organisations, places, groups, named_events, works } =
-        put.entities(&findings.entities, &ids);
+        put.entities(&findings.entities, &ids, &findings.places);
     let models = findings.models.iter().map(|(name, version)| ((*name).to_owned(), version.clone())).collect();
     let headline = story.headline.or_else(|| findings.layout.headline.map(|span| span.of(put.text).to_owned()));
     Record {

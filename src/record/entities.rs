@@ -1,5 +1,6 @@
 //! Who and what a story speaks of, as the record tells it.
 
+use super::places::PlaceFact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -139,6 +140,9 @@ pub struct Place {
     pub name: String,
     /// How sure the desk is of its best mention.
     pub confidence: Confidence,
+    /// What it is and where it lies, where the gazetteer knows it.
+    #[serde(flatten)]
+    pub fact: PlaceFact,
     /// Where the story speaks of it, in text order.
     pub mentions: Vec<Mention>,
 }

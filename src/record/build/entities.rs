@@ -5,6 +5,7 @@ use crate::{
     extract::{
         entities::{self, Basis, Owner},
         names::Class,
+        places::Places,
     },
     record::{
         Confidence,
@@ -43,9 +44,9 @@ pub(super) fn ids(entities: &entities::Entities) -> Vec<String> {
 
 impl Put<'_> {
     /// The entities by class.
-    pub(super) fn entities(&self, entities: &entities::Entities, ids: &[String]) -> Lists {
+    pub(super) fn entities(&self, entities: &entities::Entities, ids: &[String], places: &Places) -> Lists {
         let mut lists = Lists::default();
-        for (entity, id) in entities.list.iter().zip(ids) {
+        for (index, (entity, id)) in entities.list.iter().zip(ids).enumerate() {
             let (id, name) = (id.clone(), entity.name.clone());
             let confidence = Confidence::from_percent(entity.confidence_percent);
             let mentions = entity.mentions.iter().map(|mention| Mention {
@@ -79,7 +80,10 @@ impl Put<'_> {
                     confidence,
                     mentions,
                 }),
-                Class::Place => lists.places.push(Place { id, name, confidence, mentions }),
+                Class::Place => {
+                    let fact = places.facts.get(index).and_then(Option::as_ref);
+                    lists.places.push(Place { id, name, confidence, fact: super::places::fact(fact), mentions });
+                }
                 Class::Group => lists.groups.push(Group { id, name, kind, confidence, mentions }),
                 Class::Event => lists.named_events.push(Entity { id, name, confidence, mentions }),
                 Class::Work => lists.works.push(Entity { id, name, confidence, mentions }),
