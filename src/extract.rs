@@ -31,7 +31,7 @@ use std::{
 
 use crate::{
     decode::{self, DecodeError, Hints},
-    gazetteer::index::Index,
+    gazetteer::{index::Index, lists::List},
     record::{self, Record},
     story::{Anomaly, Story},
 };
@@ -81,6 +81,7 @@ pub struct Desk {
     grammar: Option<Cow<'static, grammar::Models>>,
     names: Option<Arc<names::Names>>,
     cues: Arc<quotes::Lexicon>,
+    lists: Arc<[List]>,
 }
 
 impl Default for Desk {
@@ -107,6 +108,7 @@ impl Desk {
         Self {
             grammar: Some(Cow::Borrowed(grammar::Models::embedded())),
             names: NAMES.clone(),
+            lists: Arc::default(),
             cues: quotes::Lexicon::built_in().clone(),
         }
     }
@@ -114,13 +116,20 @@ impl Desk {
     /// A desk that reads structure alone: layout, dateline, status, sentences, quotations, notes;
     /// neither grammar nor names.
     pub fn without_models() -> Self {
-        Self { grammar: None, names: None, cues: quotes::Lexicon::built_in().clone() }
+        Self { grammar: None, names: None, lists: Arc::default(), cues: quotes::Lexicon::built_in().clone() }
     }
 
     /// The desk with another names model.
     #[must_use]
     pub fn with_names(mut self, names: names::Names) -> Self {
         self.names = Some(Arc::new(names));
+        self
+    }
+
+    /// The desk with gazetteers and watch lists of the reader's own; they go before the built-in one, earlier ones first.
+    #[must_use]
+    pub fn with_lists(mut self, lists: Vec<List>) -> Self {
+        self.lists = lists.into();
         self
     }
 
@@ -231,7 +240,9 @@ impl Desk {
             grammar: &grammar,
             names: &names,
         });
-        let places = gazetteer.map(|index| places::run(text, &entities, dateline.as_ref(), index)).unwrap_or_default();
+        let mut places =
+            gazetteer.map(|index| places::run(text, &entities, dateline.as_ref(), index)).unwrap_or_default();
+        places::lists::run(text, &entities, &self.lists, &mut places);
         let quotes = if is_read {
             let input = quotes::Input {
                 text,

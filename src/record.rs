@@ -132,6 +132,9 @@ pub struct Record {
     /// Dates, times, durations and sets (TIMEX3).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub times: Vec<times::Time>,
+    /// Entities that stand in lists of the reader's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watch: Vec<places::Watch>,
     /// Quotations in text order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quotes: Vec<Quote>,

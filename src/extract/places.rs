@@ -12,6 +12,7 @@
 //!
 //! Does not know streets, and leaves a name that is in no gazetteer without a position.
 
+pub mod lists;
 pub mod recognise;
 
 use super::{
@@ -45,6 +46,8 @@ pub enum Rule {
     Container,
     /// Other places of the story.
     Context,
+    /// A list of the reader's own.
+    List,
     /// The largest or best known of the name.
     Prominence,
 }
@@ -57,6 +60,7 @@ impl Rule {
             Self::Country => "country",
             Self::Container => "container",
             Self::Context => "context",
+            Self::List => "list",
             Self::Prominence => "prominence",
         }
     }
@@ -86,6 +90,8 @@ pub struct Fact {
 pub struct Places {
     /// One for each of [`Entities::list`].
     pub facts: Vec<Option<Fact>>,
+    /// Entities that stand in lists of the reader's own, by entity.
+    pub watch: Vec<lists::Hit>,
 }
 
 /// A place that a name may mean, with what speaks for it.
@@ -112,7 +118,7 @@ struct Subject {
 
 /// Finds where the place entities of a story lie.
 pub fn run(text: &str, entities: &Entities, dateline: Option<&Dateline>, index: &Index) -> Places {
-    let mut places = Places { facts: vec![None; entities.list.len()] };
+    let mut places = Places { facts: vec![None; entities.list.len()], watch: Vec::new() };
     let mut subjects = Vec::new();
     let mut drawn_countries: Vec<(&'static str, f32)> = Vec::new();
     for (at, entity) in entities.list.iter().enumerate() {
@@ -194,7 +200,7 @@ fn choose(subject: &mut Subject, scores: &[f32], is_filed: bool) {
     let certainty = match subject.rule {
         Rule::Container => 1.0,
         Rule::Country => 0.6,
-        Rule::Only => 0.7,
+        Rule::Only | Rule::List => 0.7,
         Rule::Context | Rule::Prominence => (margin / 10.0).clamp(0.1, 0.6),
     };
     subject.chosen = best;
@@ -363,7 +369,7 @@ fn fact(candidate: &Candidate, subject: &Subject) -> Fact {
     let confidence = match subject.rule {
         Rule::Container => 97,
         Rule::Country => 95,
-        Rule::Only => 85,
+        Rule::Only | Rule::List => 85,
         Rule::Context | Rule::Prominence => 50 + (4.0 * subject.margin.clamp(0.0, 10.0)) as u8,
     };
     Fact {

@@ -80,6 +80,7 @@ pub fn build(story: Story, findings: &Findings) -> Record {
     let ids = entities::ids(&findings.entities);
     let entities::Lists { people, organisations, places, groups, named_events, works } =
         put.entities(&findings.entities, &ids, &findings.places);
+    let watch = places::watch(&findings.places, &ids);
     let models = findings.models.iter().map(|(name, version)| ((*name).to_owned(), version.clone())).collect();
     let headline = story.headline.or_else(|| findings.layout.headline.map(|span| span.of(put.text).to_owned()));
     Record {
@@ -126,6 +127,7 @@ pub fn build(story: Story, findings: &Findings) -> Record {
         named_events,
         works,
         times: put.times(&findings.times),
+        watch,
         quotes,
         editorial_notes,
         anomalies,

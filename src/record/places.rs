@@ -27,12 +27,23 @@ pub struct PlaceFact {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wikidata: Option<String>,
     /// What decided between the places of the name: `only`, `country`, `container` ("Paris, Texas"), `context` (other
-    /// places of the story), `prominence`.
+    /// places of the story), `prominence`, `list` (a list of the reader's own).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// How sure the desk is that the name means this place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place_confidence: Option<Confidence>,
+}
+
+/// An entity that stands in a gazetteer or watch list of the reader's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Watch {
+    /// The entity.
+    pub entity: String,
+    /// The list's name.
+    pub list: String,
+    /// The id in the list.
+    pub id: String,
 }
 
 /// ISO 3166-1 codes.

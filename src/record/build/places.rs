@@ -4,7 +4,7 @@ use crate::{
     extract::places,
     record::{
         Confidence,
-        places::{CountryCodes, PlaceFact},
+        places::{CountryCodes, PlaceFact, Watch},
     },
 };
 
@@ -24,4 +24,13 @@ pub(super) fn fact(fact: Option<&places::Fact>) -> PlaceFact {
         rule: Some(fact.rule.name().to_owned()),
         place_confidence: Some(Confidence::from_percent(fact.confidence_percent)),
     }
+}
+
+/// The entities that stand in lists.
+pub(super) fn watch(places: &places::Places, ids: &[String]) -> Vec<Watch> {
+    let hit = |hit: &places::lists::Hit| {
+        let entity = ids.get(hit.entity)?.clone();
+        Some(Watch { entity, list: hit.list.clone(), id: hit.id.clone() })
+    };
+    places.watch.iter().filter_map(hit).collect()
 }
