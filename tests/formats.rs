@@ -6,7 +6,7 @@
 #[expect(dead_code, reason = "the sample stories are read by other tests")]
 mod fixtures;
 
-use std::{fmt::Write, sync::LazyLock};
+use std::{collections::BTreeSet, fmt::Write, sync::LazyLock};
 
 use copydesk::{
     decode::{self, DecodeError, Hints},
@@ -263,4 +263,29 @@ fn work_is_bounded_in_every_format() {
             let _ = decode::decode_all(text.as_bytes(), &Hints::default());
         }
     }
+}
+
+#[test]
+fn the_mapping_tables_name_every_field_of_a_story_and_no_other() {
+    let source = include_str!("../src/story.rs");
+    let (_, fields) = source.split_once("pub struct Story {").expect("the story");
+    let (fields, _) = fields.split_once("\n}").expect("its end");
+    let fields: BTreeSet<&str> =
+        fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next()).collect();
+    let page = include_str!("../docs/FORMATS.md");
+    let (_, tables) = page.split_once("\n## Fields\n").expect("the section");
+    let (tables, _) = tables.split_once("\n## ").expect("its end");
+    let cells = tables.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let mut named = BTreeSet::new();
+    for cell in cells.filter(|cell| !["story", "---", "refused"].contains(cell)) {
+        for name in cell.split(", ") {
+            let name = name.trim_matches('`');
+            assert!(fields.contains(name), "`{name}` is no field of a story");
+            named.insert(name);
+        }
+    }
+    // What the desk finds out by itself, whatever the format.
+    let own = ["format", "encoding", "input_bytes", "sha256", "markup", "anomalies"];
+    let missing: Vec<_> = fields.iter().filter(|field| !named.contains(*field) && !own.contains(field)).collect();
+    assert!(missing.is_empty(), "no table says what fills {missing:?}");
 }

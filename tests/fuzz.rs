@@ -1,10 +1,10 @@
 //! Fuzzing without a fuzzer: each target reads the committed corpus, and mutations of it, a stated
 //! number of times; the same bytes in every run. A target asserts what holds for whatever comes in.
 
-use copydesk::{
-    decode::{self, Hints},
-    story::Format,
-};
+mod fuzz_targets;
+
+use copydesk::story::Format;
+use fuzz_targets::target;
 
 /// Mutations that each target reads, beside the corpus itself.
 const EXECUTIONS: u32 = 3_000;
@@ -21,27 +21,6 @@ fn corpus() -> Vec<Vec<u8>> {
         .collect();
     paths.sort();
     paths.iter().map(|path| std::fs::read(path).expect("an input")).collect()
-}
-
-/// One target: reads the input as a format, or as what it looks like.
-fn target(input: &[u8], format: Option<Format>) {
-    let hints = Hints { format, ..Hints::default() };
-    let stories = match decode::decode_all(input, &hints) {
-        Ok(stories) => stories,
-        Err(error) => {
-            assert!(error.code.starts_with("decode."));
-            assert!(error.offset.is_none_or(|offset| offset <= input.len()));
-            return;
-        }
-    };
-    assert!(!stories.is_empty());
-    for story in stories.iter().flatten() {
-        assert!(!story.text.contains('\r') && !story.id.is_empty());
-        let spans = story.anomalies.iter().filter_map(|anomaly| anomaly.span);
-        for span in spans.chain(story.markup.iter().map(|markup| markup.span)) {
-            assert!(story.text.get(span.start()..span.end()).is_some(), "{span:?} does not fit");
-        }
-    }
 }
 
 /// Pseudo-random numbers (SplitMix64): the same in every run.

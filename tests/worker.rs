@@ -496,3 +496,76 @@ async fn an_embargo_is_kept_over_a_restart_and_a_kill_ends_the_waiting() {
         }
     }
 }
+
+const PACKAGE: &[u8] = b"<newsMessage><itemSet>\
+<packageItem guid='urn:x:p' version='1'><itemMeta><itemClass qcode='ninat:composite'/></itemMeta>\
+<groupSet><group><itemRef residref='urn:x:1'/></group></groupSet></packageItem>\
+<newsItem guid='urn:x:1' version='1'><itemMeta><itemClass qcode='ninat:text'/></itemMeta>\
+<contentMeta><headline>Gate opened</headline></contentMeta><contentSet><inlineXML contenttype='application/xhtml+xml'>\
+<html><body><p>The gate of Stowe opened on time.</p></body></html></inlineXML></contentSet></newsItem>\
+</itemSet></newsMessage>";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_says_what_its_bytes_are_and_what_becomes_of_packages() {
+    let world = World::start().await;
+    let set = quick(&[
+        "inputs.main.subject=wire.raw.follow.>",
+        "inputs.main.packages=follow",
+        "inputs.refuse.subject=wire.raw.refuse.>",
+        "inputs.refuse.durable=refuse",
+        "inputs.plain.subject=wire.raw.plain.>",
+        "inputs.plain.durable=plain",
+        "inputs.plain.format=plain",
+    ]);
+    let worker = ready(&world, &set).await;
+    let followed = world.publish("wire.raw.follow.a", HeaderMap::new(), PACKAGE).await;
+    let refused = world.publish("wire.raw.refuse.a", HeaderMap::new(), PACKAGE).await;
+    let plain = world.publish("wire.raw.plain.a", HeaderMap::new(), PACKAGE).await;
+    let mut headers = HeaderMap::new();
+    headers.insert(names::FORMAT, "newsml-g2");
+    let overruled = world.publish("wire.raw.plain.b", headers, PACKAGE).await;
+    // One, one and its refusal, one, one and its refusal.
+    world
+        .until("all records", &worker, async |world| {
+            world.count("WIRE_ENRICHED").await == 4 && world.count("WIRE_DEAD").await == 2
+        })
+        .await;
+    let ledger = world.ledger().await;
+    let reasons = |sequence: u64| {
+        let mut reasons: Vec<_> = ledger.entries[&sequence].iter().map(|entry| entry.reason.as_deref()).collect();
+        reasons.sort_unstable();
+        reasons
+    };
+    assert_eq!(reasons(followed), [None]);
+    assert_eq!(reasons(refused), [None, Some("decode.no_text_story")]);
+    assert_eq!(reasons(plain), [None]);
+    assert_eq!(reasons(overruled), [None, Some("decode.no_text_story")]);
+    let record: serde_json::Value = serde_json::from_slice(&ledger.one(followed).body).expect("a record");
+    assert_eq!(record["extra"]["newsml-g2.package"][0]["guid"], "urn:x:p", "{record}");
+    let record: record::Record = serde_json::from_slice(&ledger.one(plain).body).expect("a record");
+    assert_eq!(record.raw.format, record::Format::Plain);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_state_bucket_is_gone_stories_wait_and_none_is_lost() {
+    let world = World::start().await;
+    let worker = ready(&world, &quick(&["delivery.retry_delay_max_ms=300"])).await;
+    world.publish("wire.raw.test", HeaderMap::new(), &version(1, "usable")).await;
+    world.until_done(&worker).await;
+    let config = world.stream("KV_copydesk").await.cached_info().config.clone();
+    world.broker.jetstream.delete_stream("KV_copydesk").await.expect("deleted");
+    for number in 2..=10 {
+        world.publish("wire.raw.test", HeaderMap::new(), &version(number, "usable")).await;
+    }
+    world.until("a word of it", &worker, async |_| worker.log().contains("holding what is here")).await;
+    assert_eq!((world.count("WIRE_ENRICHED").await, world.count("WIRE_DEAD").await), (1, 0));
+    world.broker.jetstream.create_stream(config).await.expect("created");
+    world.until_done(&worker).await;
+    world.ledger().await.assert_each_once(10);
+    assert_eq!(world.count("WIRE_DEAD").await, 0);
+    let bucket = world.broker.jetstream.get_key_value("copydesk").await.expect("the bucket");
+    let key = format!("lineage.{}", copydesk::service::lineage::token("urn:desk:pier"));
+    let value = bucket.get(&key).await.expect("readable").expect("there");
+    let state: copydesk::lineage::State = serde_json::from_slice(&value).expect("a state");
+    assert_eq!(state.current().and_then(|current| current.version), Some(10));
+}

@@ -59,9 +59,6 @@ pub(super) fn read(nitf: Element<'_, '_>, story: &mut Story) {
 }
 
 fn read_head(head: Element<'_, '_>, story: &mut Story) {
-    if let Some(docdata) = head.child("docdata") {
-        read_docdata(docdata, story);
-    }
     for meta in head.all("meta") {
         let (Some(name), Some(content)) = (meta.attribute("name"), meta.attribute("content")) else { continue };
         let field = match name.to_lowercase().as_str() {
@@ -73,6 +70,10 @@ fn read_head(head: Element<'_, '_>, story: &mut Story) {
             Some(field) if field.is_none() => *field = Some(content),
             _ => drop(story.extra.insert(format!("nitf.head.meta.{name}"), json!(content))),
         }
+    }
+    // After them: its key is a slugline only where no `meta` gives one.
+    if let Some(docdata) = head.child("docdata") {
+        read_docdata(docdata, story);
     }
     for pubdata in head.all("pubdata") {
         let is_words = pubdata.attribute("unit-of-measure").is_none_or(|unit| unit.eq_ignore_ascii_case("word"));
