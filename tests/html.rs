@@ -105,9 +105,9 @@ fn what_a_record_says_never_becomes_markup() {
         &json!({
             "id": evil, "headline": evil, "source": evil,
             "language": {"code": "en\" onload=\"x", "confidence": 1.0},
-            "people": [{"id": evil, "name": evil, "confidence": 1.0, "mentions": [
+            "people": [{"id": "p1", "name": evil, "confidence": 1.0, "mentions": [
                 {"start": 0, "end": length, "text": evil, "kind": "name"}]}],
-            "quotes": [{"id": evil, "type": "direct", "content": [whole]}],
+            "quotes": [{"id": "q1", "type": "direct", "content": [whole]}],
             "anomalies": [{"code": evil, "start": 1, "end": 4, "text": "/p>", "repair": {"insert": evil, "at": 3}}],
         }),
     );

@@ -1,5 +1,4 @@
-//! What every fuzz target asserts, whoever feeds it: the tests with mutations of the corpus, or
-//! cargo-fuzz (`fuzz/`) with inputs that it grows by coverage.
+//! What every fuzz target asserts, whoever feeds it.
 
 use copydesk::{
     decode::{self, Hints},

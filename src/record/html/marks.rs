@@ -42,7 +42,7 @@ struct Mark {
 /// Everything marked in a story, in text order, and what of it has been drawn.
 #[derive(Debug)]
 pub(super) struct Marks {
-    marks: Vec<Mark>,
+    list: Vec<Mark>,
     /// Indices of the marks that reach into each paragraph.
     of_paragraph: Vec<Vec<usize>>,
     /// Characters read as if they stood before a code point.
@@ -70,12 +70,12 @@ impl Marks {
         let mut mended: Vec<_> = repairs.map(|repair| (repair.at, repair.insert.clone())).collect();
         mended.sort();
         let of_paragraph = by_paragraph(&marks, &story.record.paragraphs);
-        Self { marks, of_paragraph, mended, open: Vec::new(), begun: BTreeSet::new(), led: BTreeSet::new() }
+        Self { list: marks, of_paragraph, mended, open: Vec::new(), begun: BTreeSet::new(), led: BTreeSet::new() }
     }
 
     /// The ids that the drawn text has.
     pub(super) fn drawn(&self) -> BTreeSet<String> {
-        let marks = self.begun.iter().filter_map(|index| self.marks.get(*index));
+        let marks = self.begun.iter().filter_map(|index| self.list.get(*index));
         marks.map(|mark| mark.id.clone()).filter(|id| !id.is_empty()).collect()
     }
 
@@ -87,7 +87,7 @@ impl Marks {
         let until = self.mended.partition_point(|(at, _)| *at <= end);
         let mended: Vec<(u32, String)> = self.mended.get(from..until).unwrap_or_default().to_vec();
         let mut stops: BTreeSet<u32> = [start, end].into();
-        for mark in here.iter().filter_map(|index| self.marks.get(*index)) {
+        for mark in here.iter().filter_map(|index| self.list.get(*index)) {
             stops.extend([mark.start.clamp(start, end), mark.end.clamp(start, end)]);
         }
         stops.extend(mended.iter().map(|(at, _)| *at));
@@ -102,7 +102,7 @@ impl Marks {
             if *at >= end {
                 break;
             }
-            while let Some(next) = waiting.next_if(|next| self.marks.get(*next).is_none_or(|mark| mark.start <= *at)) {
+            while let Some(next) = waiting.next_if(|next| self.list.get(*next).is_none_or(|mark| mark.start <= *at)) {
                 self.open(next, markup);
             }
             let until = stops.get(index + 1).copied().unwrap_or(end);
@@ -111,7 +111,7 @@ impl Marks {
     }
 
     fn open(&mut self, index: usize, markup: &mut Markup) {
-        let Some(mark) = self.marks.get(index).filter(|_| self.open.len() < OPEN_MAX) else { return };
+        let Some(mark) = self.list.get(index).filter(|_| self.open.len() < OPEN_MAX) else { return };
         let first = self.begun.insert(index);
         markup.open("span", &[("class", &mark.class), ("id", if first { &mark.id } else { "" })]);
         self.open.push(index);
@@ -123,7 +123,7 @@ impl Marks {
 
     /// Closes what ends here, or everything, and opens again what had to be closed on the way.
     fn close(&mut self, at: u32, everything: bool, markup: &mut Markup) {
-        let ends = |index: &usize| everything || self.marks.get(*index).is_none_or(|mark| mark.end <= at);
+        let ends = |index: &usize| everything || self.list.get(*index).is_none_or(|mark| mark.end <= at);
         let Some(lowest) = self.open.iter().position(ends) else { return };
         let again: Vec<usize> = self.open.iter().skip(lowest).copied().filter(|index| !ends(index)).collect();
         for _ in self.open.drain(lowest..) {
@@ -137,12 +137,12 @@ impl Marks {
     fn text(&mut self, characters: &[char], markup: &mut Markup) {
         // A sign leads to its own entry; its mark's text leads nowhere.
         let leads =
-            |index: &&usize| self.marks.get(**index).is_some_and(|mark| mark.sign.is_none() && !mark.target.is_empty());
+            |index: &&usize| self.list.get(**index).is_some_and(|mark| mark.sign.is_none() && !mark.target.is_empty());
         let Some(&index) = self.open.iter().rev().find(leads) else {
             markup.characters(characters.iter().copied());
             return;
         };
-        let target = self.marks.get(index).map(|mark| format!("#{}", mark.target)).unwrap_or_default();
+        let target = self.list.get(index).map(|mark| format!("#{}", mark.target)).unwrap_or_default();
         let tab = if self.led.insert(index) { "" } else { "-1" };
         markup.open("a", &[("class", "go"), ("href", &target), ("tabindex", tab)]);
         markup.characters(characters.iter().copied()).close();

@@ -106,9 +106,8 @@ pub(super) fn shown(character: char) -> char {
         '\n' | '\t' => character,
         '\0'..='\x1f' => char::from_u32(0x2400 + character as u32).unwrap_or('\u{fffd}'),
         '\x7f' => '\u{2421}',
-        '\u{80}'..='\u{9f}' => '\u{fffd}',
-        // Not characters: HTML calls them an error.
-        '\u{fdd0}'..='\u{fdef}' => '\u{fffd}',
+        // Controls and what is no character: HTML calls them an error.
+        '\u{80}'..='\u{9f}' | '\u{fdd0}'..='\u{fdef}' => '\u{fffd}',
         other if (other as u32) & 0xfffe == 0xfffe => '\u{fffd}',
         other => other,
     }

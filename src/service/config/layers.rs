@@ -145,8 +145,12 @@ fn collect(schema: &serde_json::Value, path: &mut Vec<String>, keys: &mut Vec<Ke
     let properties = schema.get("properties").and_then(|p| p.as_object());
     let any = schema.get("additionalProperties").filter(|p| p.is_object());
     if properties.is_none() && any.is_none() {
-        let kinds = schema.get("type").map(ToString::to_string).unwrap_or_default();
-        let is_text = kinds.contains("string") || schema.get("oneOf").is_some() || schema.get("enum").is_some();
+        // What may be left out is one of two: its own kind, or nothing.
+        let alternatives = schema.get("anyOf").and_then(|any| any.as_array()).into_iter().flatten();
+        let is_text = std::iter::once(schema).chain(alternatives).any(|schema| {
+            let kinds = schema.get("type").map(ToString::to_string).unwrap_or_default();
+            kinds.contains("string") || schema.get("oneOf").is_some() || schema.get("enum").is_some()
+        });
         let description = schema.get("description").and_then(|d| d.as_str()).unwrap_or_default().to_owned();
         keys.push(Key { path: path.clone(), is_text, description });
         return;
@@ -241,11 +245,15 @@ mod tests {
             ("COPYDESK_STREAMS_OUTPUT_NAME", "OUT"),
             ("COPYDESK_STREAMS_CREATE_MISSING", "false"),
         ];
-        let config = layers(None, &environment, &["inputs.fast.subject=wire.raw.fast", "inputs.fast.durable=fast"]);
+        let fast = ["subject=wire.raw.fast", "durable=fast", "format=newsml-g2", "packages=follow"];
+        let fast = fast.map(|setting| format!("inputs.fast.{setting}"));
+        let config = layers(None, &environment, &fast.each_ref().map(String::as_str));
         let config = config.expect("loads");
         assert_eq!(config.nats.urls, ["nats://a:1", "nats://b:2"]);
         assert_eq!(config.inputs.0["main"].durable, "desk-1");
         assert_eq!(config.inputs.0["fast"].subject, "wire.raw.fast");
+        assert_eq!(config.inputs.0["fast"].format, Some(crate::story::Format::NewsmlG2));
+        assert_eq!(config.inputs.0["fast"].packages, crate::decode::Packages::Follow);
         assert!(!config.streams.create_missing);
     }
 
