@@ -235,6 +235,14 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn two_desks_read_a_spoilt_story_alike(text in spoilt_story()) {
+        let read = |text: &str| story(text).map(|story| serde_json::to_value(Desk::new().read(story)).expect("serialises"));
+        prop_assert_eq!(read(&text), read(&text));
+    }
+}
+
 #[test]
 fn records_of_the_sample_stories_keep_the_contract() {
     for text in STORIES.iter() {

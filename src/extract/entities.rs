@@ -7,7 +7,7 @@
 //! ```
 //!
 //! In order: classes that the whole story tells better are mended; long forms, then short forms and acronyms are
-//! brought together (`cluster`); roles and facts are read beside the names (`roles`); then what has no name:
+//! brought together (`cluster`, `people`); roles and facts are read beside the names (`roles`); then what has no name:
 //! metonyms, descriptions and numbered events (`describe`), and pronouns (`pronouns`).
 //!
 //! Does not look a place up on the map, does not say who speaks in a quotation, leaves "I" and "we" alone, and does not guess: a pronoun
@@ -17,6 +17,7 @@ mod cluster;
 mod describe;
 mod draft;
 mod lexicon;
+mod people;
 mod pronouns;
 mod roles;
 
@@ -302,16 +303,16 @@ impl Entities {
 
 /// Finds the entities of a story.
 pub fn run(read: &Read<'_>) -> Entities {
-    let names = cluster::mend(read.text, read.names);
+    let names = cluster::mend(read.text, read.tokens, read.names);
     let mut draft = Draft::new(read);
     draft.cluster(&names);
     draft.roles();
     draft.metonyms();
     draft.pronouns();
+    draft.kinds();
     draft.descriptions();
     draft.deaths();
     draft.events();
-    draft.kinds();
     Entities::new(draft.list, read.tokens.len())
 }
 
@@ -372,5 +373,79 @@ mod tests {
         let alvarez = entities.list.iter().find(|entity| entity.name == "Maria Alvarez").expect("Alvarez");
         let told = |span: Option<Span>| span.map(|span| span.of(&story.text));
         assert_eq!((alvarez.age, told(alvarez.party), told(alvarez.home)), (Some(45), Some("Democrat"), Some("Ohio")));
+    }
+
+    #[test]
+    fn work_grows_with_the_names_and_no_faster() {
+        let compared = |count: usize| {
+            let code = |number: usize| {
+                let letter = |at: u32| char::from(b'a' + (number / 26_usize.pow(at) % 26) as u8);
+                (0..3).map(letter).collect::<String>()
+            };
+            let text: Vec<String> = (0..count).map(|number| format!("Ada Lind{}", code(number))).collect();
+            let envelope = serde_json::json!({"text": text.join(" "), "language": "en"}).to_string();
+            let story = crate::decode::decode(envelope.as_bytes(), &Hints::default()).expect("a story");
+            let findings = Desk::without_models().find(&story);
+            assert_eq!(findings.tokens.len(), 2 * count);
+            let name = |at: usize| names::Mention {
+                span: findings.tokens[2 * at].span.cover(findings.tokens[2 * at + 1].span),
+                class: if at % 2 == 0 { Class::Person } else { Class::Organisation },
+                confidence_percent: 90,
+                tokens: (2 * at as u32, 2 * at as u32 + 2),
+            };
+            let names: Vec<names::Mention> = (0..count).map(name).collect();
+            let read = Read {
+                text: &story.text,
+                layout: &findings.layout,
+                dateline: None,
+                tokens: &findings.tokens,
+                sentences: &findings.sentences,
+                grammar: &findings.grammar,
+                names: &names,
+            };
+            let mut draft = Draft::new(&read);
+            draft.cluster(&cluster::mend(&story.text, &findings.tokens, &names));
+            assert_eq!(draft.list.len(), count);
+            draft.compared
+        };
+        // Each name is compared with a fixed number of others, so ten times the names make ten times the work and
+        // not a hundred; the first few have fewer before them.
+        let (few, many) = (compared(200), compared(2000));
+        assert!(few > 0 && many <= 20 * few, "{few} comparisons for 200 names, {many} for 2,000");
+    }
+
+    #[test]
+    fn pet_names_families_and_states() {
+        let (story, entities) = found(
+            "Sen. William Tanner, R-Utah, met Rep. Sue Poe (D-Ohio). Bill Tanner was late. The Tanners live in Dayton.",
+        );
+        let entity = |name: &str| entities.list.iter().find(|entity| entity.name == name).expect(name);
+        let told = |span: Option<Span>| span.map(|span| span.of(&story.text));
+        let tanner = entity("William Tanner");
+        assert_eq!((told(tanner.party), told(tanner.home)), (Some("R"), Some("Utah")));
+        assert_eq!(tanner.mentions.len(), 2);
+        assert_eq!((told(entity("Sue Poe").party), told(entity("Sue Poe").home)), (Some("D"), Some("Ohio")));
+        assert_eq!((entity("Tanners").class, entity("Tanners").kind), (Class::Group, Some("family")));
+    }
+
+    #[test]
+    fn a_designate_and_a_nationality_said_outright() {
+        let (story, entities) = found("Foreign Minister-designate Ilse Brandt met the Spaniard Rafael Soto in Leeds.");
+        let entity = |name: &str| entities.list.iter().find(|entity| entity.name == name).expect(name);
+        let role = &entity("Ilse Brandt").roles[0];
+        assert_eq!((role.title.of(&story.text), role.time), ("Foreign Minister", RoleTime::Designate));
+        assert_eq!(entity("Rafael Soto").nationality, Some(("ES", Basis::Stated)));
+    }
+
+    #[test]
+    fn a_building_that_is_visited_stands_for_nobody() {
+        let (_, entities) = found("Tourists stood outside the Kremlin on Sunday. The Kremlin said nothing.");
+        let kinds: Vec<MentionKind> = entities
+            .list
+            .iter()
+            .filter(|entity| entity.name == "Kremlin")
+            .flat_map(|entity| entity.mentions.iter().map(|mention| mention.kind))
+            .collect();
+        assert_eq!(kinds, [MentionKind::Name, MentionKind::Metonym]);
     }
 }

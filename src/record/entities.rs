@@ -109,7 +109,7 @@ pub struct Group {
     pub id: String,
     /// The name.
     pub name: String,
-    /// `nationality`, `ethnic`, `religious`, `political`.
+    /// `nationality`, `ethnic`, `religious`, `political`, `family`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// How sure the desk is of the best mention.

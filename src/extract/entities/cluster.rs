@@ -7,24 +7,22 @@ use std::collections::HashMap;
 
 use super::{Draft, Entity, MentionKind, lexicon::lexicon};
 use crate::{
-    extract::names::{Class, Mention as Name},
+    extract::{
+        names::{Class, Mention as Name},
+        tokens::Token,
+    },
     gazetteer::countries::{self, Country},
     text::Span,
 };
 
-/// Particles that belong to the family name behind them.
-const PARTICLES: [&str; 26] = [
-    "al", "el", "van", "von", "der", "den", "de", "del", "della", "di", "da", "dos", "du", "la", "le", "bin", "ibn",
-    "ben", "bint", "abu", "ter", "ten", "af", "zu", "mac", "st.",
-];
-/// What follows a family name and belongs to no name.
-const SUFFIXES: [&str; 6] = ["jr", "jr.", "sr", "sr.", "ii", "iii"];
+/// How many names with one first word, or one last, are compared with a new name.
+const NAMESAKES_MAX: usize = 50;
 /// Words of a company's name that a short form leaves out.
 const COMPANY_ENDS: [&str; 14] =
     ["inc", "inc.", "corp", "corp.", "co", "co.", "ltd", "ltd.", "plc", "llc", "ag", "sa", "group", "gmbh"];
 
 /// The words of a name, folded for comparing.
-fn folded(name: &str) -> Vec<String> {
+pub(super) fn folded(name: &str) -> Vec<String> {
     let words = name.split_whitespace().map(|word| {
         let word = word.trim_end_matches("'s").trim_end_matches("’s").trim_matches(|c: char| ",\"“”'’".contains(c));
         word.to_lowercase().replace('’', "'")
@@ -36,62 +34,61 @@ fn folded(name: &str) -> Vec<String> {
     words
 }
 
-/// A person's name in parts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Parts {
-    given: Vec<String>,
-    family: Vec<String>,
-}
-
-/// Splits a full name; a name of one word is all family.
-fn parts(words: &[String]) -> Parts {
-    let mut words = words;
-    while let [rest @ .., last] = words
-        && !rest.is_empty()
-        && SUFFIXES.contains(&last.as_str())
-    {
-        words = rest;
-    }
-    let mut split = words.len().saturating_sub(1);
-    while split > 1 && PARTICLES.contains(&words[split - 1].as_str()) {
-        split -= 1;
-    }
-    if split == 1 && words.len() > 2 && PARTICLES.contains(&words[0].as_str()) {
-        split = 0;
-    }
-    let (given, family) = words.split_at(split);
-    Parts { given: given.to_vec(), family: family.to_vec() }
-}
-
-/// The family name without its article: "al-sudani" and "sudani" are one.
-fn bare(family: &[String]) -> String {
-    let joined = family.join(" ");
-    for article in ["al-", "el-", "al ", "el "] {
-        if let Some(rest) = joined.strip_prefix(article) {
-            return rest.to_owned();
-        }
-    }
-    joined
-}
-
-/// Whether two given names can be one person's: the same, an initial, or one of them left out.
-fn given_agree(a: &[String], b: &[String]) -> bool {
-    let (Some(first), Some(other)) = (a.first(), b.first()) else { return true };
-    let initial = |short: &str, long: &str| {
-        let letters = short.trim_end_matches('.');
-        letters.chars().count() == 1 && long.starts_with(letters)
-    };
-    if first != other && !initial(first, other) && !initial(other, first) {
-        return false;
-    }
-    let (Some(second), Some(their_second)) = (a.get(1), b.get(1)) else { return true };
-    second == their_second || initial(second, their_second) || initial(their_second, second)
-}
-
-/// A cluster of names of one class.
+/// An organisation under one of its names.
 struct Cluster {
     words: Vec<String>,
     entity: usize,
+}
+
+/// The organisations so far, and where to look for a name.
+#[derive(Default)]
+struct Bodies {
+    clusters: Vec<Cluster>,
+    by_core: HashMap<Vec<String>, usize>,
+    by_first: HashMap<String, Vec<usize>>,
+    by_last: HashMap<String, Vec<usize>>,
+    by_initials: HashMap<String, Vec<usize>>,
+}
+
+impl Bodies {
+    fn push(&mut self, words: &[String], entity: usize) {
+        let core = without_ends(words);
+        let at = self.clusters.len();
+        for (index, word) in [(&mut self.by_first, core.first()), (&mut self.by_last, core.last())] {
+            if let Some(word) = word {
+                index.entry(word.clone()).or_default().push(at);
+            }
+        }
+        for initials in initials(words) {
+            self.by_initials.entry(initials).or_default().push(entity);
+        }
+        self.by_core.insert(core.to_vec(), entity);
+        self.clusters.push(Cluster { words: core.to_vec(), entity });
+    }
+
+    /// Names that begin or end with the same word.
+    fn near<'a>(&'a self, core: &'a [String]) -> impl Iterator<Item = &'a Cluster> {
+        let first = core.first().and_then(|word| self.by_first.get(word)).into_iter().flatten().take(NAMESAKES_MAX);
+        let last = core.last().and_then(|word| self.by_last.get(word)).into_iter().flatten().take(NAMESAKES_MAX);
+        first.chain(last).filter_map(|at| self.clusters.get(*at))
+    }
+}
+
+/// The initials of a name of several words, with and without the small ones.
+fn initials(words: &[String]) -> Vec<String> {
+    let small = |word: &&String| !["of", "the", "for", "and", "on", "in", "de"].contains(&word.as_str());
+    let first = |words: &mut dyn Iterator<Item = &String>| -> String {
+        words.filter_map(|word| word.chars().next()).flat_map(char::to_uppercase).collect()
+    };
+    let mut found = vec![first(&mut words.iter()), first(&mut words.iter().filter(small))];
+    found.dedup();
+    found.retain(|initials| words.len() > 1 && initials.chars().count() > 1);
+    found
+}
+
+/// An acronym without its stops.
+fn letters(acronym: &str) -> String {
+    acronym.chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
 impl Draft<'_> {
@@ -111,144 +108,8 @@ impl Draft<'_> {
         if acronym { MentionKind::Acronym } else { MentionKind::Name }
     }
 
-    fn name(&mut self, entity: usize, name: &Name, kind: MentionKind) {
+    pub(super) fn name(&mut self, entity: usize, name: &Name, kind: MentionKind) {
         self.add(entity, name.tokens.0, name.tokens.1, kind, name.confidence_percent);
-    }
-
-    fn people(&mut self, names: &[Name]) {
-        let people: Vec<(&Name, Vec<String>)> = names
-            .iter()
-            .filter(|name| name.class == Class::Person)
-            .map(|name| {
-                let mut words = folded(name.span.of(self.read.text));
-                while words.len() > 1 && lexicon().is_honorific(&words[0]) {
-                    words.remove(0);
-                }
-                (name, words)
-            })
-            .filter(|(_, words)| !words.is_empty())
-            .collect();
-        let mut clusters: Vec<(Parts, usize)> = Vec::new();
-        let mut entity_of: Vec<Option<usize>> = vec![None; people.len()];
-        // Long forms, the longest first, so that a middle name is known before it is left out.
-        let mut order: Vec<usize> = (0..people.len()).filter(|index| people[*index].1.len() > 1).collect();
-        order.sort_by_key(|index| (std::cmp::Reverse(people[*index].1.len()), *index));
-        for index in order {
-            let parts = parts(&people[index].1);
-            let fits = |known: &Parts| {
-                bare(&known.family) == bare(&parts.family)
-                    && given_agree(&known.given, &parts.given)
-                    && known.given.is_empty() == parts.given.is_empty()
-            };
-            // "von der Leyen" is a family name of three words.
-            let is_family = |known: &Parts| !known.given.is_empty() && known.family == people[index].1;
-            let mut fitting = clusters.iter().filter(|(known, _)| fits(known) || is_family(known));
-            let entity = match (fitting.next(), fitting.next()) {
-                (Some((_, entity)), None) => *entity,
-                _ => self.person(people[index].0, &people[index].1, &mut clusters),
-            };
-            entity_of[index] = Some(entity);
-        }
-        self.families(&people, &mut clusters, &mut entity_of);
-        for index in 0..people.len() {
-            if entity_of[index].is_some() {
-                continue;
-            }
-            let word = &people[index].1[0];
-            let by_family: Vec<usize> = clusters
-                .iter()
-                .filter(|(parts, _)| {
-                    bare(&parts.family) == bare(std::slice::from_ref(word)) || parts.family.last() == Some(word)
-                })
-                .map(|(_, entity)| *entity)
-                .collect();
-            let by_given = clusters.iter().filter(|(parts, _)| parts.given.first() == Some(word));
-            let fitting = if by_family.is_empty() { by_given.map(|(_, entity)| *entity).collect() } else { by_family };
-            let entity = self.choose(people[index].0, &fitting).filter(|_| !fitting.is_empty());
-            entity_of[index] = Some(match entity {
-                Some(entity) => entity,
-                None => self.person(people[index].0, &people[index].1, &mut clusters),
-            });
-        }
-        for ((name, _), entity) in people.iter().zip(entity_of) {
-            if let Some(entity) = entity {
-                self.name(entity, name, MentionKind::Name);
-                self.honorific(entity, name);
-            }
-        }
-    }
-
-    /// One of several people whom a short form fits: the only one, or the only one of that honorific's gender.
-    fn choose(&self, name: &Name, fitting: &[usize]) -> Option<usize> {
-        if let [one] = fitting {
-            return Some(*one);
-        }
-        let told = lexicon().honorific(self.before(name.tokens.0))?;
-        let mut of_gender = fitting.iter().copied().filter(|entity| {
-            let entity = &self.list[*entity];
-            let given = entity.given.as_deref().unwrap_or_default().to_lowercase();
-            let first = given.split(' ').next().unwrap_or_default();
-            lexicon().given_names.get(first).is_some_and(|gender| *gender == told)
-        });
-        of_gender.next().filter(|_| of_gender.next().is_none())
-    }
-
-    fn person(&mut self, name: &Name, words: &[String], clusters: &mut Vec<(Parts, usize)>) -> usize {
-        let parts = parts(words);
-        let written: Vec<&str> = name.span.of(self.read.text).split_whitespace().collect();
-        let written = written.get(written.len().saturating_sub(words.len())..).unwrap_or_default();
-        let mut entity = Entity::new(Class::Person, written.join(" "));
-        let shown = |range: std::ops::Range<usize>| written.get(range).map(|words| words.join(" "));
-        let split = parts.given.len();
-        if split > 0 && words.first().is_some_and(|first| first != "abu" && first != "umm") {
-            entity.given = shown(0..split);
-            entity.family = shown(split..split + parts.family.len());
-        }
-        let entity = self.open(entity);
-        clusters.push((parts, entity));
-        entity
-    }
-
-    /// "Bill and Hillary Clinton": the first has the second's family name.
-    fn families(
-        &mut self,
-        people: &[(&Name, Vec<String>)],
-        clusters: &mut Vec<(Parts, usize)>,
-        entity_of: &mut [Option<usize>],
-    ) {
-        for index in 1..people.len() {
-            let ((first, words), (second, full)) = (&people[index - 1], &people[index]);
-            let adjoined = first.tokens.1 + 1 == second.tokens.0 && matches!(self.word(first.tokens.1), "and" | "&");
-            let alone = words.len() == 1 && full.len() > 1 && lexicon().given_names.contains_key(words[0].as_str());
-            if !adjoined || !alone || entity_of[index - 1].is_some() {
-                continue;
-            }
-            let family = parts(full).family;
-            let known = clusters
-                .iter()
-                .find(|(parts, _)| bare(&parts.family) == bare(&family) && parts.given.first() == Some(&words[0]));
-            let entity = if let Some((_, entity)) = known {
-                *entity
-            } else {
-                let shown: Vec<&str> = second.span.of(self.read.text).split_whitespace().collect();
-                let family_shown = shown.get(shown.len().saturating_sub(family.len())..).unwrap_or_default().join(" ");
-                let given = first.span.of(self.read.text).to_owned();
-                let mut entity = Entity::new(Class::Person, format!("{given} {family_shown}"));
-                (entity.given, entity.family) = (Some(given), Some(family_shown));
-                let entity = self.open(entity);
-                clusters.push((Parts { given: words.clone(), family }, entity));
-                entity
-            };
-            entity_of[index - 1] = Some(entity);
-        }
-    }
-
-    fn honorific(&mut self, entity: usize, name: &Name) {
-        let first = name.span.of(self.read.text).split_whitespace().next().unwrap_or_default();
-        let told = [self.before(name.tokens.0), first].into_iter().find_map(|word| lexicon().honorific(word));
-        if let (Some(told), Some(entity)) = (told, self.list.get_mut(entity)) {
-            entity.gender.get_or_insert((told, super::Basis::Honorific));
-        }
     }
 
     fn bodies(&mut self, names: &[Name]) {
@@ -258,27 +119,27 @@ impl Draft<'_> {
             .map(|name| (name, folded(name.span.of(self.read.text))))
             .filter(|(_, words)| !words.is_empty())
             .collect();
-        let mut clusters: Vec<Cluster> = Vec::new();
+        let mut known = Bodies::default();
         let mut order: Vec<usize> = (0..bodies.len()).collect();
         order.sort_by_key(|index| (std::cmp::Reverse(bodies[*index].1.len()), *index));
+        let ends: HashMap<u32, usize> = bodies.iter().enumerate().map(|(at, (name, _))| (name.tokens.1, at)).collect();
         let mut entity_of = vec![0; bodies.len()];
         for index in order {
             let (name, words) = &bodies[index];
             let core = without_ends(words);
-            let same = clusters.iter().find(|cluster| cluster.words == *words || without_ends(&cluster.words) == core);
-            let entity = if let Some(cluster) = same {
-                cluster.entity
-            } else {
-                let mut fitting: Vec<usize> = clusters
-                    .iter()
-                    .filter(|cluster| {
-                        is_short_for(core, without_ends(&cluster.words)) || self.is_acronym_of(name, &cluster.words)
-                    })
-                    .map(|cluster| cluster.entity)
-                    .collect();
+            let same = known.by_core.get(core).copied();
+            let entity = same.unwrap_or_else(|| {
+                let near: Vec<&Cluster> = known.near(core).collect();
+                self.compared += near.len();
+                let longer = near.into_iter().filter(|cluster| is_short_for(core, &cluster.words));
+                let mut fitting: Vec<usize> = longer.map(|cluster| cluster.entity).collect();
+                if self.kind_of(name) == MentionKind::Acronym {
+                    fitting.extend(known.by_initials.get(&letters(name.span.of(self.read.text))).into_iter().flatten());
+                }
+                fitting.sort_unstable();
                 fitting.dedup();
-                if let Some(long) = self.introduced(name, &bodies, &entity_of) {
-                    fitting = vec![long];
+                if let Some(long) = self.introduced(name, &bodies, &ends) {
+                    fitting = vec![entity_of[long]];
                 }
                 if let [one] = fitting[..] {
                     one
@@ -286,8 +147,10 @@ impl Draft<'_> {
                     let text = name.span.of(self.read.text);
                     self.open(Entity::new(Class::Organisation, without_the(text).to_owned()))
                 }
-            };
-            clusters.push(Cluster { words: words.clone(), entity });
+            });
+            if same.is_none() {
+                known.push(words, entity);
+            }
             entity_of[index] = entity;
         }
         for ((name, _), entity) in bodies.iter().zip(entity_of) {
@@ -301,28 +164,14 @@ impl Draft<'_> {
     }
 
     /// The organisation that stands right before a bracket in which this name stands: "Port Workers (PW)".
-    fn introduced(&self, name: &Name, bodies: &[(&Name, Vec<String>)], entity_of: &[usize]) -> Option<usize> {
+    fn introduced(&self, name: &Name, bodies: &[(&Name, Vec<String>)], ends: &HashMap<u32, usize>) -> Option<usize> {
         let start =
             name.tokens.0.checked_sub(1).filter(|at| self.word(*at) == "(" && self.word(name.tokens.1) == ")")?;
-        let index = bodies.iter().position(|(long, words)| long.tokens.1 == start && words.len() > 1)?;
-        let text = name.span.of(self.read.text);
-        let first = text.chars().next()?;
-        let fits = bodies[index].1.iter().any(|word| word.starts_with(&first.to_lowercase().to_string()));
+        let index = ends.get(&start).copied().filter(|index| bodies[*index].1.len() > 1)?;
+        let first: String = name.span.of(self.read.text).chars().take(1).flat_map(char::to_lowercase).collect();
+        let fits = bodies[index].1.iter().any(|word| word.starts_with(&first));
         let is_acronym = self.kind_of(name) == MentionKind::Acronym;
-        (fits && is_acronym).then(|| entity_of[index])
-    }
-
-    /// Whether a name is the initials of longer words, with or without the small ones.
-    fn is_acronym_of(&self, name: &Name, words: &[String]) -> bool {
-        let text: String = name.span.of(self.read.text).chars().filter(|c| c.is_alphanumeric()).collect();
-        if words.len() < 2 || text.chars().count() < 2 || self.kind_of(name) != MentionKind::Acronym {
-            return false;
-        }
-        let initials = |words: &mut dyn Iterator<Item = &String>| -> String {
-            words.filter_map(|word| word.chars().next()).flat_map(char::to_uppercase).collect()
-        };
-        let small = |word: &&String| !["of", "the", "for", "and", "on", "in", "de"].contains(&word.as_str());
-        initials(&mut words.iter()) == text || initials(&mut words.iter().filter(small)) == text
+        (fits && is_acronym).then_some(index)
     }
 
     fn others(&mut self, names: &[Name]) {
@@ -337,7 +186,7 @@ impl Draft<'_> {
                     let entity = *known
                         .entry((Class::Group, shown.to_lowercase()))
                         .or_insert_with(|| self.open(Entity::new(Class::Group, shown.to_owned())));
-                    self.list[entity].kind = kind;
+                    self.list[entity].kind = kind.or_else(|| self.is_family(text).then_some("family"));
                     let kind = if kind.is_some() && text != shown { MentionKind::Demonym } else { MentionKind::Name };
                     self.name(entity, name, kind);
                 }
@@ -366,6 +215,11 @@ impl Draft<'_> {
         let entity = self.country(country);
         self.name(entity, name, kind);
         true
+    }
+
+    /// Whether a plural is that of a family name: "the Hales".
+    fn is_family(&self, text: &str) -> bool {
+        folded(text).last().and_then(|word| word.strip_suffix('s')).is_some_and(|name| self.families.contains(name))
     }
 
     fn group(text: &str) -> (Option<&'static str>, &str) {
@@ -411,7 +265,7 @@ fn is_short_for(short: &[String], long: &[String]) -> bool {
 }
 
 /// Names whose class the rest of the story tells better: "Lavrentyev" where "Alexander Lavrentyev" is a person.
-pub(super) fn mend(text: &str, names: &[Name]) -> Vec<Name> {
+pub(super) fn mend(text: &str, tokens: &[Token], names: &[Name]) -> Vec<Name> {
     let mut votes: HashMap<String, [u32; 6]> = HashMap::new();
     let class_at = |class: Class| Class::ALL.iter().position(|known| *known == class).unwrap_or_default();
     let mut families: HashMap<String, u32> = HashMap::new();
@@ -425,7 +279,11 @@ pub(super) fn mend(text: &str, names: &[Name]) -> Vec<Name> {
             *families.entry(last.clone()).or_default() += u32::from(name.confidence_percent);
         }
     }
-    let mended = names.iter().map(|name| {
+    let names = joined_pet_names(text, names);
+    let mended = names.iter().filter_map(|name| {
+        if let Some(state) = without_party(name, text, tokens) {
+            return Some(state);
+        }
         let words = folded(name.span.of(text));
         let votes = votes.get(&words.join(" ")).copied().unwrap_or_default();
         let is_country = country_of(without_the(name.span.of(text))).is_some();
@@ -433,12 +291,80 @@ pub(super) fn mend(text: &str, names: &[Name]) -> Vec<Name> {
             let person = votes[class_at(Class::Person)] + families.get(&words[0]).copied().unwrap_or_default();
             let at_place = in_place(text, name.span);
             if families.contains_key(&words[0]) && !at_place && person > 2 * votes[class_at(name.class)] {
-                return Name { class: Class::Person, ..*name };
+                return Some(Name { class: Class::Person, ..*name });
             }
         }
-        *name
+        if let [word] = &words[..]
+            && let Some(family) = word.strip_suffix('s')
+            && families.contains_key(family)
+            && !families.contains_key(word)
+            && !is_country
+            && crate::text::until(text, name.span.start()).trim_end().to_lowercase().ends_with(" the")
+                | name.span.of(text).to_lowercase().starts_with("the ")
+        {
+            return Some(Name { class: Class::Group, ..*name });
+        }
+        Some(*name)
     });
-    mended.collect()
+    let mut mended: Vec<Name> = mended.collect();
+    let unseen = unseen_families(text, tokens, &mended, &families);
+    mended.extend(unseen);
+    mended.sort_by_key(|name| name.span.start);
+    mended
+}
+
+/// "the Hales", where the names stage saw no name.
+fn unseen_families(text: &str, tokens: &[Token], names: &[Name], families: &HashMap<String, u32>) -> Vec<Name> {
+    let mut named = vec![false; tokens.len()];
+    for name in names {
+        if let Some(within) = named.get_mut(name.tokens.0 as usize..name.tokens.1 as usize) {
+            within.fill(true);
+        }
+    }
+    let begins_large = |word: &str| word.chars().next().is_some_and(char::is_uppercase);
+    let mut found = Vec::new();
+    for (index, pair) in tokens.windows(2).enumerate() {
+        let (word, at) = (pair[1].span.of(text), index + 1);
+        let lower = word.to_lowercase();
+        let is_family = lower.strip_suffix('s').is_some_and(|family| families.contains_key(family));
+        let alone = tokens.get(at + 1).is_none_or(|next| !begins_large(next.span.of(text)));
+        let the = pair[0].span.of(text).eq_ignore_ascii_case("the");
+        if the && is_family && alone && begins_large(word) && !named[at] && !families.contains_key(&lower) {
+            let tokens = (at as u32, at as u32 + 1);
+            found.push(Name { span: pair[1].span, class: Class::Group, confidence_percent: 60, tokens });
+        }
+    }
+    found
+}
+
+/// One name out of `William "Bill` and `Bill" Hale`: a pet name in quotation marks stands inside a name.
+fn joined_pet_names(text: &str, names: &[Name]) -> Vec<Name> {
+    let mut joined: Vec<Name> = Vec::with_capacity(names.len());
+    for name in names {
+        let closes = |rest: &str| rest.chars().skip(1).any(|c| matches!(c, '"' | '”'));
+        if let Some(before) = joined.last_mut()
+            && (before.class, name.class) == (Class::Person, Class::Person)
+            && before.span.end <= name.span.start
+            && matches!(Span::new(before.span.end(), name.span.start()).of(text).trim(), "\"" | "“")
+            && closes(name.span.of(text))
+        {
+            before.span = before.span.cover(name.span);
+            before.tokens.1 = name.tokens.1;
+            before.confidence_percent = before.confidence_percent.max(name.confidence_percent);
+        } else {
+            joined.push(*name);
+        }
+    }
+    joined
+}
+
+/// The state alone out of "R-Utah" and "D-Ohio", which say a party and a state.
+fn without_party(name: &Name, text: &str, tokens: &[Token]) -> Option<Name> {
+    let (start, end) = (name.tokens.0 as usize, name.tokens.1 as usize);
+    let [party, hyphen, first, ..] = tokens.get(start..end)? else { return None };
+    let is_party = matches!(party.span.of(text), "D" | "R" | "I") && matches!(hyphen.span.of(text), "-" | "–");
+    let span = Span { start: first.span.start, end: name.span.end };
+    is_party.then_some(Name { class: Class::Place, span, tokens: (name.tokens.0 + 2, name.tokens.1), ..*name })
 }
 
 /// Whether a preposition of place stands right before.

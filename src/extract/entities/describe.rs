@@ -18,8 +18,18 @@ use crate::{
 const MODIFIERS_MAX: u32 = 6;
 /// How many tokens of one sentence are looked at for a country.
 const SENTENCE_TOKENS_MAX: u32 = 200;
+/// How many sentences "the country" looks back.
+const COUNTRY_SENTENCES_BACK: usize = 3;
 /// How many tokens the name of a numbered event may have.
 const EVENT_TOKENS_MAX: u32 = 16;
+
+/// What a metonym stands for.
+enum Stands {
+    /// A country's government.
+    Country(&'static countries::Country),
+    /// An entity of the story.
+    Body(usize),
+}
 
 impl Draft<'_> {
     /// Places that stand for who acts there.
@@ -37,17 +47,29 @@ impl Draft<'_> {
                 let acts = self.relation(head) == Relation::Nsubj
                     && lexicon().acts.contains(self.lemma(verb))
                     && self.upos(verb) == Upos::Verb;
+                let house = lexicon().houses.get(entity.name.as_str()).filter(|_| acts);
                 match (seat, country) {
-                    (Some(seat), _) => found.push((index, at, Some(seat))),
+                    (Some(_), _) if self.is_visited(mention.tokens.start, head) => {}
+                    (Some(seat), _) => found.push((index, at, Some(Stands::Country(seat)))),
+                    // "Brussels" is the Union's seat and a capital: the story says which, or nobody does.
+                    (None, _) if house.is_some() => {
+                        let body = house.and_then(|house| self.body_called(house));
+                        let state = country.filter(|country| entity.country.is_none() && self.speaks_of(country.iso2));
+                        found.push((index, at, body.map(Stands::Body).or(state.map(Stands::Country))));
+                    }
                     (None, Some(country)) if acts => {
-                        found.push((index, at, entity.country.is_none().then_some(country)));
+                        let government = entity.country.is_none().then_some(Stands::Country(country));
+                        found.push((index, at, government));
                     }
                     _ => {}
                 }
             }
         }
-        for (index, at, government) in found {
-            let stands_for = government.map(|country| self.government(country));
+        for (index, at, stands) in found {
+            let stands_for = stands.map(|stands| match stands {
+                Stands::Country(country) => self.government(country),
+                Stands::Body(body) => body,
+            });
             let mention = &mut self.list[index].mentions[at];
             mention.kind = MentionKind::Metonym;
             mention.stands_for = stands_for;
@@ -56,6 +78,25 @@ impl Draft<'_> {
                 self.put(government, copy);
             }
         }
+    }
+
+    /// Whether a building is spoken of as one: "in the Kremlin", "toured the White House".
+    fn is_visited(&self, start: u32, head: u32) -> bool {
+        let before = if self.before(start).eq_ignore_ascii_case("the") { start.saturating_sub(1) } else { start };
+        let place = ["in", "at", "near", "outside", "inside", "around", "behind", "beside", "opposite"];
+        let verb = self.head(head).unwrap_or(head);
+        place.contains(&self.before(before).to_lowercase().as_str())
+            || self.relation(head) == Relation::Obj && !lexicon().acts.contains(self.lemma(verb))
+    }
+
+    /// The organisation of a name, or of its initials.
+    fn body_called(&self, name: &str) -> Option<usize> {
+        let initials: String = name.split(' ').filter_map(|word| word.chars().next()).collect();
+        self.only(|entity| entity.class == Class::Organisation && (entity.name == name || entity.name == initials))
+    }
+
+    fn speaks_of(&self, country: &str) -> bool {
+        self.list.iter().any(|entity| entity.class == Class::Place && entity.country == Some(country))
     }
 
     /// "the 21st international meeting on fishing".
@@ -167,6 +208,9 @@ impl Draft<'_> {
             return;
         }
         if kind == "court" && country.is_none() {
+            if definite {
+                self.definite(first, noun, lower);
+            }
             return;
         }
         let bare = first == noun || first + 1 == noun;
@@ -266,8 +310,11 @@ impl Draft<'_> {
         let mut found: Vec<&'static str> = (sentence.tokens.start.max(at.saturating_sub(SENTENCE_TOKENS_MAX))..at)
             .filter_map(|at| self.country_at(at))
             .collect();
-        if found.is_empty() {
-            let before = self.read.sentences.get((self.sentence(at) as usize).checked_sub(1)?)?;
+        for back in 1..=COUNTRY_SENTENCES_BACK {
+            if !found.is_empty() {
+                break;
+            }
+            let before = self.read.sentences.get((self.sentence(at) as usize).checked_sub(back)?)?;
             found =
                 before.tokens.clone().take(SENTENCE_TOKENS_MAX as usize).filter_map(|at| self.country_at(at)).collect();
         }

@@ -1,5 +1,7 @@
 //! The story as the stage reads it, and the entities as they come together.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{Entity, Mention, MentionKind, Read};
 use crate::{
     extract::names::Class,
@@ -17,6 +19,12 @@ pub(super) struct Draft<'a> {
     /// Whether the token stands inside double quotation marks.
     pub(super) quoted: Vec<bool>,
     pub(super) list: Vec<Entity>,
+    /// Family names of the story, folded.
+    pub(super) families: HashSet<String>,
+    /// How many pairs of names were compared, for the test that says that this grows with the story and no faster.
+    pub(super) compared: usize,
+    countries: HashMap<&'static str, usize>,
+    governments: HashMap<&'static str, usize>,
     /// Entity of the name or description over each token, plus one.
     owners: Vec<u32>,
 }
@@ -45,7 +53,18 @@ impl<'a> Draft<'a> {
             }
         }
         let owners = vec![0; words.len()];
-        Self { read, words, sentence_of, quoted, list: Vec::new(), owners }
+        Self {
+            read,
+            words,
+            sentence_of,
+            quoted,
+            list: Vec::new(),
+            families: HashSet::new(),
+            compared: 0,
+            countries: HashMap::new(),
+            governments: HashMap::new(),
+            owners,
+        }
     }
 
     pub(super) fn word(&self, at: u32) -> &'a str {
@@ -131,25 +150,27 @@ impl<'a> Draft<'a> {
 
     /// The entry of a country, made if the story has none yet.
     pub(super) fn country(&mut self, country: &'static Country) -> usize {
-        let known = |entity: &Entity| entity.class == Class::Place && entity.country == Some(country.iso2);
-        if let Some(index) = self.list.iter().position(known) {
-            return index;
+        if let Some(index) = self.countries.get(country.iso2) {
+            return *index;
         }
         let mut entity = Entity::new(Class::Place, country.name.to_owned());
         entity.country = Some(country.iso2);
-        self.open(entity)
+        let index = self.open(entity);
+        self.countries.insert(country.iso2, index);
+        index
     }
 
     /// The entry of a country's government, made if the story has none yet.
     pub(super) fn government(&mut self, country: &'static Country) -> usize {
-        let known = |entity: &Entity| is_government(entity) && entity.country == Some(country.iso2);
-        if let Some(index) = self.list.iter().position(known) {
-            return index;
+        if let Some(index) = self.governments.get(country.iso2) {
+            return *index;
         }
         let mut entity = Entity::new(Class::Organisation, format!("Government of {}", country.name));
         entity.country = Some(country.iso2);
         entity.kind = Some("government");
-        self.open(entity)
+        let index = self.open(entity);
+        self.governments.insert(country.iso2, index);
+        index
     }
 
     pub(super) fn is(&self, entity: usize, class: Class) -> bool {

@@ -27,6 +27,10 @@ pub(super) struct Lexicon {
     pub(super) acts: HashSet<&'static str>,
     /// Nouns for occasions.
     pub(super) events: HashSet<&'static str>,
+    /// Pet names, with the names that they stand for.
+    pet_names: HashMap<&'static str, Vec<&'static str>>,
+    /// Places that stand for a body which is no country's, with the body's name.
+    pub(super) houses: HashMap<&'static str, &'static str>,
     /// Given names that are nearly always one gender's.
     pub(super) given_names: HashMap<&'static str, Gender>,
 }
@@ -99,10 +103,17 @@ fn read() -> Lexicon {
         let Some(name) = forms.first().copied() else { continue };
         groups.extend(forms.into_iter().map(|form| (form, (kind, name))));
     }
-    let (mut seats, mut acts) = (HashMap::new(), HashSet::new());
+    let mut pet_names: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (name, pets) in lines(include_str!("../../../data/lexicon/nicknames.txt")) {
+        for pet in pets.split_whitespace() {
+            pet_names.entry(pet).or_default().push(name);
+        }
+    }
+    let (mut seats, mut houses, mut acts) = (HashMap::new(), HashMap::new(), HashSet::new());
     for (key, rest) in lines(include_str!("../../../data/lexicon/metonyms.txt")) {
         match (key, rest.split_once(" = ")) {
             ("seat", Some((name, country))) => drop(seats.insert(name, country)),
+            ("house", Some((name, body))) => drop(houses.insert(name, body)),
             _ => acts.extend(rest.split_whitespace()),
         }
     }
@@ -122,6 +133,8 @@ fn read() -> Lexicon {
         agencies: agencies.map(str::to_lowercase).collect(),
         groups,
         seats,
+        pet_names,
+        houses,
         acts,
         events: events.flat_map(str::split_whitespace).collect(),
         given_names,
@@ -156,6 +169,12 @@ impl Lexicon {
         !self.roles.contains_key(lower.as_str()) && self.role(&lower).is_some()
     }
 
+    /// Whether one of two given names is the other's pet name.
+    pub(super) fn is_pet_name(&self, a: &str, b: &str) -> bool {
+        let stands_for = |pet: &str, name: &str| self.pet_names.get(pet).is_some_and(|names| names.contains(&name));
+        stands_for(a, b) || stands_for(b, a)
+    }
+
     /// Whether a word is an honorific.
     pub(super) fn is_honorific(&self, word: &str) -> bool {
         self.honorifics.contains_key(word.trim_end_matches('.').to_lowercase().as_str())
@@ -182,6 +201,8 @@ mod tests {
         assert_eq!(lists.organisation_kind("Reuters"), Some("news_agency"));
         assert_eq!(lists.groups.get("Kurdish"), Some(&("ethnic", "Kurds")));
         assert_eq!(lists.seats.get("Kremlin"), Some(&"RU"));
+        assert_eq!(lists.houses.get("Brussels"), Some(&"European Union"));
+        assert!(lists.is_pet_name("bill", "william") && !lists.is_pet_name("bill", "robert"));
         assert_eq!(lists.bodies.get("authorities"), Some(&"government"));
         assert_eq!(lists.given_names.get("hillary"), Some(&Gender::Female));
         assert!(lists.acts.contains("intend") && lists.events.contains("summit"));

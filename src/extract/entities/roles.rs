@@ -54,12 +54,31 @@ impl Draft<'_> {
                 before = Some((end, role.clone()));
                 self.give(person, role);
             }
+            if let Some(country) = self.stated_nationality(start, end) {
+                self.list[person].nationality.get_or_insert((country, Basis::Stated));
+            }
             let after = self.facts_after(end, person);
             if let Some(role) = self.role_after(after) {
                 self.give(person, role);
             }
         }
         self.nationalities();
+    }
+
+    /// The country in "the Norlander Ilse Brandt" and "Ilse Brandt, a Norlander,".
+    fn stated_nationality(&self, start: u32, end: u32) -> Option<&'static str> {
+        let demonym = |at: u32| {
+            let entity = self.list.get(self.owner(at)?)?;
+            let is_one = |m: &super::Mention| m.kind == MentionKind::Demonym && m.tokens.end == at + 1;
+            entity.country.filter(|_| entity.mentions.iter().any(is_one))
+        };
+        let last = start.checked_sub(1).filter(|at| self.sentence(*at) == self.sentence(start));
+        if let Some(country) = last.and_then(demonym) {
+            return Some(country);
+        }
+        let apposed = self.word(end) == "," && matches!(self.word(end + 1), "a" | "an");
+        let ends = matches!(self.word(end + 3), "," | "." | "who" | "from" | "by" | "and");
+        if apposed && ends { demonym(end + 2) } else { None }
     }
 
     fn is_plural_title(&self, title: Span) -> bool {
@@ -106,9 +125,18 @@ impl Draft<'_> {
         }
         let comma = last > 0 && inside(last - 1) && self.word(last - 1) == ",";
         let limit = if comma { last - 1 } else { last };
-        let noun = self.role_noun_before(limit, sentence)?;
+        // "a lawyer for Hahn": Hahn is no lawyer.
+        if !comma && limit > 0 && self.upos(limit - 1) == Upos::Adp {
+            return None;
+        }
+        // "-designate" and "-elect" stand behind the title.
+        let mut core = limit;
+        if core > 1 && inside(core - 1) && matches!(self.word(core - 1), "designate" | "elect") {
+            core -= if self.word(core - 2) == "-" { 2 } else { 1 };
+        }
+        let noun = self.role_noun_before(core, sentence)?;
         // Behind the noun: nothing, or its complements.
-        let plain = noun + 1 == limit;
+        let plain = noun + 1 == core;
         if comma {
             let ends = matches!(self.word(end), "," | "." | "-" | "–" | "—")
                 || !matches!(self.upos(end), Upos::Propn | Upos::Noun);
@@ -118,8 +146,12 @@ impl Draft<'_> {
                 return None;
             }
         }
-        let mut role = self.title_left(noun, limit)?;
-        if !plain && let Some((owner, title_end)) = self.owner_of(noun + 1, limit) {
+        let mut role = self.title_left(noun, core)?;
+        if core < limit {
+            role.time = RoleTime::Designate;
+            role.span = self.span(self.token_at(role.span), limit)?;
+        }
+        if !plain && let Some((owner, title_end)) = self.owner_of(noun + 1, core) {
             role.title = self.span(self.token_at(role.title), title_end)?;
             role.of = role.of.or(Some(owner));
         }
@@ -180,14 +212,6 @@ impl Draft<'_> {
         let mut start = noun;
         let mut time = RoleTime::Current;
         let mut stop = noun;
-        // "-designate" and "-elect" stand behind.
-        let mut title_end = limit;
-        if limit >= 2
-            && let Some(told) = time_of(self.word(limit - 1)).filter(|_| limit - 1 > noun)
-        {
-            time = told;
-            title_end = limit;
-        }
         while stop > 0 && noun - stop < REACH_MAX && self.sentence(stop - 1) == sentence {
             let word = self.word(stop - 1);
             if let Some(told) = time_of(word) {
@@ -213,7 +237,7 @@ impl Draft<'_> {
             }
             stop -= 1;
         }
-        let title = self.span(start, title_end)?;
+        let title = self.span(start, limit)?;
         let (mut of, mut first) = (None, stop);
         if stop > 0 && self.sentence(stop - 1) == sentence {
             let mut at = stop - 1;
@@ -407,6 +431,21 @@ impl Draft<'_> {
         {
             self.list[person].age.get_or_insert(age);
         }
+        if matches!(self.word(at), "," | "(")
+            && matches!(self.word(at + 1), "D" | "R" | "I")
+            && matches!(self.word(at + 2), "-" | "–")
+            && self.sentence(at + 3) == self.sentence(end.saturating_sub(1))
+        {
+            let (party, mut last) = (self.span(at + 1, at + 2), at + 4);
+            let place = self.owner(at + 3).filter(|owner| self.is(*owner, Class::Place));
+            while place.is_some() && self.owner(last) == place {
+                last += 1;
+            }
+            let home = place.and_then(|_| self.span(at + 3, last));
+            let found = &mut self.list[person];
+            (found.party, found.home) = (found.party.or(party), found.home.or(home));
+            return if self.word(last) == ")" { last + 1 } else { last };
+        }
         if self.word(at) == "," {
             let mut next = at + 1;
             if matches!(self.word(next), "a" | "an" | "the") {
@@ -440,6 +479,9 @@ impl Draft<'_> {
                 Some(Owner::Country(country)) => Some((country, role.of_basis)),
                 _ => None,
             });
+            if entity.nationality.is_some_and(|(_, basis)| basis == Basis::Stated) {
+                continue;
+            }
             if let Some((country, basis)) = role {
                 let basis = if basis == Some(Basis::Inferred) { Basis::Inferred } else { Basis::Role };
                 entity.nationality = Some((country, basis));
