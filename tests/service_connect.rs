@@ -99,6 +99,45 @@ fn the_permissions_of_the_guide_are_enough() {
     assert!(status == 503 && body.contains("Permissions Violation for Subscription"), "{body}");
 }
 
+/// What it needs beside them with `embargo.mode = "hold"`.
+const HOLDING: [&str; 7] = [
+    "$JS.API.STREAM.INFO.WIRE_HELD",
+    "wire.held.>",
+    "$JS.API.CONSUMER.CREATE.WIRE_HELD.>",
+    "$JS.API.CONSUMER.MSG.NEXT.WIRE_HELD.>",
+    "$JS.API.STREAM.MSG.GET.WIRE_HELD",
+    "$JS.API.STREAM.MSG.DELETE.WIRE_HELD",
+    "$JS.API.STREAM.MSG.GET.WIRE_RAW",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_permissions_of_holding_are_enough() {
+    let folder = tempfile::tempdir().expect("folder");
+    let more = HOLDING.map(|subject| format!("\"{subject}\", ")).concat();
+    let permissions = PERMISSIONS.replacen("publish: [", &format!("publish: [{more}"), 1);
+    let users = format!(
+        "authorization {{ users: [ {{user: desk, password: right, {permissions}}}, {{user: all, password: all}} ] }}"
+    );
+    let server = start(folder.path(), &users);
+    let set = ["nats.user=desk", "nats.password=right", "nats.inbox_prefix=_DESK", "embargo.mode=hold"];
+    let worker = Worker::start(&server.url(), folder.path(), "worker", &set);
+    until_ready(&worker);
+    let options = async_nats::ConnectOptions::with_user_and_password("all".into(), "all".into());
+    let client = options.connect(server.url()).await.expect("connected");
+    let jetstream = async_nats::jetstream::new(client);
+    let until = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2);
+    let story = serde_json::json!({"uri": "urn:desk:budget", "version": "1", "type": "text", "headline": "Budget",
+        "embargoed": until.to_string(), "body_text": "The budget grows by a tenth, the minister will say."});
+    let stored = jetstream.publish("wire.raw.a", story.to_string().into()).await.expect("published");
+    stored.await.expect("stored");
+    let began = std::time::Instant::now();
+    while jetstream.get_stream("WIRE_ENRICHED").await.expect("the stream").cached_info().state.messages == 0 {
+        assert!(began.elapsed() < PATIENCE, "nothing came out; the worker says:\n{}", worker.log());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(worker.metric("copydesk_broker_errors_total{kind=\"permission\"}"), Some(0.0), "{}", worker.log());
+}
+
 /// An authority with certificates of a server and a client, in PEM files.
 struct Authority {
     certificate: rcgen::Certificate,
