@@ -1,6 +1,8 @@
 //! What is written is read back: a small writer for each format, in the tests only, and stories
 //! whose fields are put together at random.
 
+#![allow(clippy::format_push_string, clippy::format_collect, reason = "a test over short texts")]
+
 use copydesk::{
     decode::{Hints, decode},
     story::{DeclaredStatus, Format, Story},

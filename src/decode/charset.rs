@@ -109,7 +109,7 @@ pub(super) fn decode_declared(input: &[u8], declared: Option<&str>) -> Result<De
         // UTF-8 that ends inside a character was cut on the way.
         anomalies.push(Anomaly::story("encoding.truncated"));
         (String::from_utf8_lossy(body), UTF_8)
-    } else if let Some(text) = mixed(body).filter(|_| named.is_none_or(|encoding| is_utf8_or_western(encoding))) {
+    } else if let Some(text) = mixed(body).filter(|_| named.is_none_or(is_utf8_or_western)) {
         if named.is_some_and(|encoding| encoding != UTF_8) {
             anomalies.push(Anomaly::story("encoding.declared_wrong"));
         }

@@ -389,7 +389,7 @@ mod tests {
             assert_eq!(findings.tokens.len(), 2 * count);
             let name = |at: usize| names::Mention {
                 span: findings.tokens[2 * at].span.cover(findings.tokens[2 * at + 1].span),
-                class: if at % 2 == 0 { Class::Person } else { Class::Organisation },
+                class: if at.is_multiple_of(2) { Class::Person } else { Class::Organisation },
                 confidence_percent: 90,
                 tokens: (2 * at as u32, 2 * at as u32 + 2),
             };

@@ -220,10 +220,10 @@ impl Limit {
     }
 
     /// What did not change keeps its state; what did begins without a burst.
-    fn reload(&self, quotas: Quotas, clock: &TokioClock) {
+    fn reload(&self, quotas: &Quotas, clock: &TokioClock) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if current.0 != quotas {
-            *current = (quotas.clone(), Arc::new(Rates::drained(&quotas, clock)));
+        if current.0 != *quotas {
+            *current = (quotas.clone(), Arc::new(Rates::drained(quotas, clock)));
         }
     }
 }
@@ -302,10 +302,10 @@ impl Admission {
         *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits.clone());
         let quotas = Quotas::of_all(limits);
         tell_quotas(&quotas, limits);
-        self.all.reload(quotas, &self.clock);
+        self.all.reload(&quotas, &self.clock);
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, key) in keys.iter() {
-            key.limit.reload(Quotas::of_key(limits, name), &self.clock);
+            key.limit.reload(&Quotas::of_key(limits, name), &self.clock);
         }
         drop(keys);
         self.changed.send_replace(());
@@ -473,7 +473,10 @@ impl Drop for Parked<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        Lane::{Backfill, Routine, Urgent},
+        *,
+    };
     use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
     use proptest::prelude::*;
 
@@ -559,7 +562,6 @@ mod tests {
                     order.borrow_mut().push(lane);
                 }
             };
-            use Lane::{Backfill, Routine, Urgent};
             // The first stands at the gate already.
             futures_util::future::join_all([Routine, Backfill, Routine, Urgent].map(story)).await;
             assert_eq!(*order.borrow(), [Routine, Urgent, Routine, Backfill]);
@@ -630,7 +632,7 @@ mod tests {
             let within = |mut times: Vec<Duration>, rate: u32, burst: u32| {
                 times.sort();
                 (0..times.len()).all(|first| (first..times.len()).all(|last| {
-                    let window = (times[last] - times[first]).as_secs_f64();
+                    let window = times[last].checked_sub(times[first]).unwrap().as_secs_f64();
                     (last - first + 1) as f64 <= window * f64::from(rate) + f64::from(burst) + 1e-6
                 }))
             };

@@ -82,7 +82,7 @@ pub async fn keep(broker: Broker, config: Config, bucket: StateBucket, stop: Can
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
         for (name, input) in &config.inputs.0 {
-            if stop.run_until_cancelled(look(&broker, &config, &bucket, name, input)).await.is_none() {
+            if stop.run_until_cancelled(Box::pin(look(&broker, &config, &bucket, name, input))).await.is_none() {
                 return;
             }
         }

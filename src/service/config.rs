@@ -818,7 +818,8 @@ mod tests {
             (broken(&|c| c.limits.each_key.stories_burst = 0), "limits.each_key.stories_burst"),
             (
                 broken(&|c| {
-                    drop(c.limits.keys.0.insert("a".into(), KeyLimits { kib_per_second: -1.0, ..KeyLimits::default() }))
+                    let wrong = KeyLimits { kib_per_second: -1.0, ..KeyLimits::default() };
+                    c.limits.keys.0.insert("a".into(), wrong);
                 }),
                 "limits.keys.a.kib_per_second",
             ),

@@ -109,12 +109,9 @@ pub async fn deliver(context: &Context, entry: Entry) -> Outcome {
     let slot = tokio::select! {
         biased;
         () = context.stopping.cancelled() => return give_back(context, flight).await,
-        slot = admitted => match slot {
-            Ok(slot) => slot,
-            Err(admission::Throttled) => {
-                nak(context, flight, Duration::from_millis(limits.throttled_delay_ms)).await;
-                return Outcome::Throttled;
-            }
+        slot = admitted => if let Ok(slot) = slot { slot } else {
+            nak(context, flight, Duration::from_millis(limits.throttled_delay_ms)).await;
+            return Outcome::Throttled;
         },
     };
     drop(queued);

@@ -46,6 +46,9 @@ pub fn hit(place: &str) {
 }
 
 /// Does what the bytes of a story ask for.
+///
+/// # Panics
+/// When they ask for it.
 #[cfg(feature = "failpoints")]
 pub fn obey(story: &[u8]) {
     let has = |mark: &[u8]| story.windows(mark.len()).any(|window| window == mark);

@@ -92,12 +92,11 @@ impl Turns {
         loop {
             let next = {
                 let mut queue = self.lock();
-                match queue.next(self.rest_every) {
-                    Some(next) => next,
-                    None => {
-                        queue.is_taken = false;
-                        return;
-                    }
+                if let Some(next) = queue.next(self.rest_every) {
+                    next
+                } else {
+                    queue.is_taken = false;
+                    return;
                 }
             };
             match next.send(Turn { turns: Some(self.clone()) }) {

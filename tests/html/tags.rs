@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What a page holds.
 #[derive(Debug, Default)]
-pub struct Page {
+pub(crate) struct Page {
     /// The text of each paragraph of the stories, without what was added to it.
     pub paragraphs: Vec<String>,
     /// Where links lead.
@@ -29,7 +29,7 @@ struct Open {
 
 impl Page {
     /// Reads a page, or says what is wrong with it.
-    pub fn read(source: &str) -> Result<Self, String> {
+    pub(crate) fn read(source: &str) -> Result<Self, String> {
         let mut rest = source.strip_prefix("<!doctype html>\n").ok_or("no doctype")?;
         let mut page = Self::default();
         let (mut open, mut ids): (Vec<Open>, BTreeSet<String>) = (Vec::new(), BTreeSet::new());
@@ -83,10 +83,11 @@ impl Page {
             return Err(format!("a bare mark in text at {at}: {text:?}"));
         }
         let is = |class: &str| open.iter().any(|outer| outer.class.split(' ').any(|word| word == class));
-        if is("paragraph") && !is("x") {
-            if let Some(paragraph) = self.paragraphs.last_mut() {
-                paragraph.push_str(&unescape(text));
-            }
+        if is("paragraph")
+            && !is("x")
+            && let Some(paragraph) = self.paragraphs.last_mut()
+        {
+            paragraph.push_str(&unescape(text));
         }
         Ok(())
     }
@@ -113,13 +114,13 @@ fn attributes(tag: &str) -> Result<(String, BTreeMap<String, String>), String> {
 }
 
 /// Text without escapes.
-pub fn unescape(text: &str) -> String {
+pub(crate) fn unescape(text: &str) -> String {
     let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
     text.replace("&amp;", "&")
 }
 
 /// Text as the page may show it: what HTML forbids is shown by something else.
-pub fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let shown = |c: char| match c {
         '\n' | '\t' => c,
         c if c.is_control() || ('\u{2400}'..='\u{2421}').contains(&c) || c == '\u{fffd}' => '?',

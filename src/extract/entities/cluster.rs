@@ -280,9 +280,9 @@ pub(super) fn mend(text: &str, tokens: &[Token], names: &[Name]) -> Vec<Name> {
         }
     }
     let names = joined_pet_names(text, names);
-    let mended = names.iter().filter_map(|name| {
+    let mended = names.iter().map(|name| {
         if let Some(state) = without_party(name, text, tokens) {
-            return Some(state);
+            return state;
         }
         let words = folded(name.span.of(text));
         let votes = votes.get(&words.join(" ")).copied().unwrap_or_default();
@@ -291,7 +291,7 @@ pub(super) fn mend(text: &str, tokens: &[Token], names: &[Name]) -> Vec<Name> {
             let person = votes[class_at(Class::Person)] + families.get(&words[0]).copied().unwrap_or_default();
             let at_place = in_place(text, name.span);
             if families.contains_key(&words[0]) && !at_place && person > 2 * votes[class_at(name.class)] {
-                return Some(Name { class: Class::Person, ..*name });
+                return Name { class: Class::Person, ..*name };
             }
         }
         if let [word] = &words[..]
@@ -302,9 +302,9 @@ pub(super) fn mend(text: &str, tokens: &[Token], names: &[Name]) -> Vec<Name> {
             && crate::text::until(text, name.span.start()).trim_end().to_lowercase().ends_with(" the")
                 | name.span.of(text).to_lowercase().starts_with("the ")
         {
-            return Some(Name { class: Class::Group, ..*name });
+            return Name { class: Class::Group, ..*name };
         }
-        Some(*name)
+        *name
     });
     let mut mended: Vec<Name> = mended.collect();
     let unseen = unseen_families(text, tokens, &mended, &families);
@@ -315,9 +315,9 @@ pub(super) fn mend(text: &str, tokens: &[Token], names: &[Name]) -> Vec<Name> {
 
 /// "the Hales", where the names stage saw no name.
 fn unseen_families(text: &str, tokens: &[Token], names: &[Name], families: &HashMap<String, u32>) -> Vec<Name> {
-    let mut named = vec![false; tokens.len()];
+    let mut is_named = vec![false; tokens.len()];
     for name in names {
-        if let Some(within) = named.get_mut(name.tokens.0 as usize..name.tokens.1 as usize) {
+        if let Some(within) = is_named.get_mut(name.tokens.0 as usize..name.tokens.1 as usize) {
             within.fill(true);
         }
     }
@@ -329,7 +329,7 @@ fn unseen_families(text: &str, tokens: &[Token], names: &[Name], families: &Hash
         let is_family = lower.strip_suffix('s').is_some_and(|family| families.contains_key(family));
         let alone = tokens.get(at + 1).is_none_or(|next| !begins_large(next.span.of(text)));
         let the = pair[0].span.of(text).eq_ignore_ascii_case("the");
-        if the && is_family && alone && begins_large(word) && !named[at] && !families.contains_key(&lower) {
+        if the && is_family && alone && begins_large(word) && !is_named[at] && !families.contains_key(&lower) {
             let tokens = (at as u32, at as u32 + 1);
             found.push(Name { span: pair[1].span, class: Class::Group, confidence_percent: 60, tokens });
         }

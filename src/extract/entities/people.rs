@@ -341,9 +341,9 @@ impl Draft<'_> {
 
     /// Family names of one person that the names stage passed over: a proper noun that stands alone.
     fn unseen(&mut self, known: &People, names: &[Name]) {
-        let mut named = vec![false; self.words.len()];
+        let mut is_named = vec![false; self.words.len()];
         for name in names {
-            if let Some(within) = named.get_mut(name.tokens.0 as usize..name.tokens.1 as usize) {
+            if let Some(within) = is_named.get_mut(name.tokens.0 as usize..name.tokens.1 as usize) {
                 within.fill(true);
             }
         }
@@ -351,11 +351,11 @@ impl Draft<'_> {
             let word = self.word(at);
             let begins_large = word.chars().next().is_some_and(char::is_uppercase);
             let is_long = word.chars().count() >= RECOVERED_CHARS_MIN;
-            if named[at as usize] || !begins_large || !is_long || self.upos(at) != Upos::Propn {
+            if is_named[at as usize] || !begins_large || !is_long || self.upos(at) != Upos::Propn {
                 continue;
             }
             let is_name = |at: u32| self.word(at).chars().next().is_some_and(char::is_uppercase);
-            let beside = at.checked_sub(1).filter(|_| self.before(at) != "").is_some_and(|before| {
+            let beside = at.checked_sub(1).filter(|_| !self.before(at).is_empty()).is_some_and(|before| {
                 is_name(before)
                     || matches!(self.word(before).to_lowercase().as_str(), "in" | "near" | "at" | "from" | "the" | "-")
             });

@@ -137,13 +137,12 @@ impl Finder<'_, '_> {
     fn before(&self, piece: &Range<usize>) -> Range<usize> {
         let sentence = self.tree.sentence_at(piece.start).and_then(|index| self.tree.sentence(index));
         let mut start = sentence.map_or(piece.start, |sentence| sentence.start);
-        match &self.holder {
-            Some(holder) => start = start.max(holder.start),
-            None => {
-                let index = self.pieces.partition_point(|other| other.start < piece.start);
-                if let Some(other) = index.checked_sub(1).and_then(|index| self.pieces.get(index)) {
-                    start = start.max(other.end);
-                }
+        if let Some(holder) = &self.holder {
+            start = start.max(holder.start);
+        } else {
+            let index = self.pieces.partition_point(|other| other.start < piece.start);
+            if let Some(other) = index.checked_sub(1).and_then(|index| self.pieces.get(index)) {
+                start = start.max(other.end);
             }
         }
         start.max(piece.start.saturating_sub(ATTRIBUTION_TOKENS_MAX)).min(piece.start)..piece.start
@@ -154,12 +153,11 @@ impl Finder<'_, '_> {
         let last = piece.end.saturating_sub(1).max(piece.start);
         let index = self.tree.sentence_at(last);
         let mut end = index.and_then(|index| self.tree.sentence(index)).map_or(piece.end, |sentence| sentence.end);
-        let limit = match &self.holder {
-            Some(holder) => holder.end,
-            None => {
-                let next = self.pieces.partition_point(|other| other.start < piece.end);
-                self.pieces.get(next).map_or(usize::MAX, |next| next.start)
-            }
+        let limit = if let Some(holder) = &self.holder {
+            holder.end
+        } else {
+            let next = self.pieces.partition_point(|other| other.start < piece.end);
+            self.pieces.get(next).map_or(usize::MAX, |next| next.start)
         };
         let is_bare = |end: usize| (piece.end..end).all(|token| self.tree.is_punctuation(token));
         if is_bare(end) {

@@ -206,13 +206,13 @@ impl Reader<'_, '_> {
                 self.push(room, report(group, kind, vec![content], QuoteRule::Clause, 85));
                 return;
             }
-            if kind.is_speech() || matches!(tree.lemma(token), "think" | "believe" | "learn" | "show" | "find") {
-                if let Some((contents, speaker)) = self.fronted(token, speaker.as_ref(), range) {
-                    let mut found = report(group, kind, contents, QuoteRule::Trailing, 80);
-                    found.speaker = speaker;
-                    self.push(room, found);
-                    return;
-                }
+            if (kind.is_speech() || matches!(tree.lemma(token), "think" | "believe" | "learn" | "show" | "find"))
+                && let Some((contents, speaker)) = self.fronted(token, speaker.as_ref(), range)
+            {
+                let mut found = report(group, kind, contents, QuoteRule::Trailing, 80);
+                found.speaker = speaker;
+                self.push(room, found);
+                return;
             }
         }
         if let Some((kind, content)) = known.to.and_then(|kind| Some((kind, self.infinitive(token, range)?))) {
@@ -265,10 +265,11 @@ impl Reader<'_, '_> {
                 return None;
             }
             // What stands between the verb and "that" tells when and to whom.
-            if let Some(that) = content.clone().take(THAT_WORDS_MAX).find(|token| is_that(*token)) {
-                if tree.relation(that) == Relation::Mark && tree.head(that) == Some(child) {
-                    content.start = that;
-                }
+            if let Some(that) = content.clone().take(THAT_WORDS_MAX).find(|token| is_that(*token))
+                && tree.relation(that) == Relation::Mark
+                && tree.head(that) == Some(child)
+            {
+                content.start = that;
             }
             content.end = self.lost_rest(&content, &behind);
             return Some(content);
@@ -516,16 +517,15 @@ impl Reader<'_, '_> {
             rule: QuoteRule::Passive,
             confidence_percent,
         };
-        if let Some(kind) = known.that {
-            if let Some(content) = self.clause(token, known, range) {
-                let mut found = report(group, kind, vec![content], 75);
-                let is_person =
-                    |phrase: &Phrase| !matches!(tree.word(phrase.head).to_lowercase().as_str(), "it" | "there");
-                found.spoken_to =
-                    subject.filter(|phrase| known.whom && is_person(phrase)).map(|phrase| (phrase.range, phrase.head));
-                self.push(room, found);
-                return;
-            }
+        if let Some(kind) = known.that
+            && let Some(content) = self.clause(token, known, range)
+        {
+            let mut found = report(group, kind, vec![content], 75);
+            let is_person = |phrase: &Phrase| !matches!(tree.word(phrase.head).to_lowercase().as_str(), "it" | "there");
+            found.spoken_to =
+                subject.filter(|phrase| known.whom && is_person(phrase)).map(|phrase| (phrase.range, phrase.head));
+            self.push(room, found);
+            return;
         }
         let Some(subject) = subject else { return };
         if let Some(content) = self.infinitive(token, range) {

@@ -76,7 +76,7 @@ pub(super) fn run(tree: &Tree<'_>, mut quotes: Vec<Quote>, reports: Vec<Report>,
             }
         }
     }
-    nest(quotes)
+    nest(&quotes)
 }
 
 fn same_cue(one: &Quote, other: &Quote) -> bool {
@@ -96,7 +96,7 @@ fn words_without(tree: &Tree<'_>, span: Span, pieces: &[(Span, usize)]) -> usize
 }
 
 /// Puts the list into text order, gives parents, and drops what is only thought inside another.
-fn nest(quotes: Vec<Quote>) -> Vec<Quote> {
+fn nest(quotes: &[Quote]) -> Vec<Quote> {
     let mut order: Vec<usize> = (0..quotes.len()).collect();
     let key = |index: &usize| {
         let quote = quotes.get(*index);
