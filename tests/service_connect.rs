@@ -15,7 +15,7 @@ const PERMISSIONS: &str = r#"permissions: {
               "$JS.API.CONSUMER.INFO.WIRE_RAW.copydesk", "$JS.API.CONSUMER.MSG.NEXT.WIRE_RAW.copydesk",
               "$JS.ACK.WIRE_RAW.copydesk.>", "wire.enriched.>", "wire.dead.>", "_copydesk.alive",
               "$JS.API.STREAM.INFO.KV_copydesk", "$JS.API.DIRECT.GET.KV_copydesk.>", "$KV.copydesk.>",
-              "$JS.API.STREAM.MSG.GET.KV_copydesk", "$JS.API.STREAM.MSG.DELETE.KV_copydesk",
+              "$JS.API.STREAM.MSG.GET.KV_copydesk", "$JS.API.STREAM.PURGE.KV_copydesk", "$JS.API.INFO",
               "$JS.API.STREAM.CREATE.*", "$JS.API.CONSUMER.CREATE.WIRE_RAW.copydesk.>"]
     subscribe: ["_DESK.>"] }"#;
 
@@ -100,9 +100,10 @@ fn the_permissions_of_the_guide_are_enough() {
 }
 
 /// What it needs beside them with `embargo.mode = "hold"`.
-const HOLDING: [&str; 7] = [
+const HOLDING: [&str; 8] = [
     "$JS.API.STREAM.INFO.WIRE_HELD",
     "wire.held.>",
+    "$JS.API.CONSUMER.CREATE.WIRE_HELD",
     "$JS.API.CONSUMER.CREATE.WIRE_HELD.>",
     "$JS.API.CONSUMER.MSG.NEXT.WIRE_HELD.>",
     "$JS.API.STREAM.MSG.GET.WIRE_HELD",

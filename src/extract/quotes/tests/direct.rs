@@ -47,15 +47,6 @@ Brandt was not convinced. "It will not hold."
                            ^^^^^^^^^^^^^^^^^ 1
 "#,
         r#"
-"She rang and said, 'You had better sit down,' and I did," Brandt recalled.
- ^^^ 2 speaker
- ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ 1
-              ^^^^ 2 cue
-                     ^^^^^^^^^^^^^^^^^^^^^^^^ 2
-                                                           ^^^^^^ 1 speaker
-                                                                  ^^^^^^^^ 1 cue
-"#,
-        r#"
 "The ministry told us that it would close the port," Brandt said.
  ^^^^^^^^^^^^ 2 speaker
  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ 1

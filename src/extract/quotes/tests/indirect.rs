@@ -112,12 +112,6 @@ The port is expected to close in May.
                      ^^^^^^^^^^^^^^^ 1
 ",
         "
-The claim that the port would close was denied by Brandt.
-^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ 1
-                              ^^^^^^^^^^^^^^^^ 1 cue
-                                                  ^^^^^^ 1 speaker
-",
-        "
 Brandt told reporters that the port would close.
 ^^^^^^ 1 speaker
        ^^^^ 1 cue
@@ -154,12 +148,6 @@ The ministry declared its readiness to reopen the port.
              ^^^^^^^^ 1 cue
                       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ 1
 ",
-        "
-Norland will leave the pact, the president's envoy to the talks, Ilse Brandt, has said.
-^^^^^^^^^^^^^^^^^^^^^^^^^^^ 1
-                             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ 1 speaker
-                                                                              ^^^^^^^^ 1 cue
-",
     ] {
         check(marked, said);
     }
@@ -185,18 +173,12 @@ fn the_form_and_the_kind_are_told_apart() {
         ("Brandt said the plan was \"a disgrace to the town\".", QuoteRule::Clause, CueKind::Say),
         ("It was reported that the port would close.", QuoteRule::Passive, CueKind::Say),
         ("The port is expected to close in May.", QuoteRule::Passive, CueKind::Want),
-        ("The claim that the port would close was denied by Brandt.", QuoteRule::Passive, CueKind::Deny),
         ("Brandt told reporters that the port would close.", QuoteRule::Clause, CueKind::Say),
         ("The ministry rejected the plan.", QuoteRule::Object, CueKind::Deny),
         ("Brandt left the hall, saying the port would close.", QuoteRule::Clause, CueKind::Say),
         ("The union called for a new vote.", QuoteRule::Preposition, CueKind::Ask),
         ("Brandt, who runs the port, has long said that it would close.", QuoteRule::Clause, CueKind::Say),
         ("The ministry declared its readiness to reopen the port.", QuoteRule::Object, CueKind::Say),
-        (
-            "Norland will leave the pact, the president's envoy to the talks, Ilse Brandt, has said.",
-            QuoteRule::Trailing,
-            CueKind::Say,
-        ),
     ] {
         let quotes = findings(text, &Desk::new()).quotes;
         let found = quotes.first().and_then(|quote| Some((quote.rule, quote.cue.as_ref()?.kind)));
