@@ -3,7 +3,7 @@
 //! What is read: the `urgency` field of an envelope or a ninjs item, the priority of an ANPA 1312
 //! header (`f`, `b`, `u`, `r`, `d`, `a`) and the priority digit of an IPTC 7901 header. What is not:
 //! formats in XML, character sets other than those that keep ASCII, and any field that stands
-//! further in than [`PEEK_BYTES_MAX`]. The guess decides who goes first, never what is in a record.
+//! further in than `PEEK_BYTES_MAX`. The guess decides who goes first, never what is in a record.
 
 use super::{anpa1312, iptc7901};
 use crate::text;

@@ -7,10 +7,10 @@
 //!                                ^^^^ cue, say                       ^^^^^^ cue, deny
 //! ```
 //!
-//! Five steps, a file each. [`marks`] finds the quotation marks, [`pairs`] matches them within a
-//! paragraph and mends those that were lost, [`groups`] keeps what is speech and puts the pieces of
-//! one utterance together. [`direct`] finds cue and speaker of each. [`indirect`] reads the parse for
-//! words that report speech and for what stands behind them. [`merge`] brings the two together: a
+//! Five steps, a file each. `marks` finds the quotation marks, `pairs` matches them within a
+//! paragraph and mends those that were lost, `groups` keeps what is speech and puts the pieces of
+//! one utterance together. `direct` finds cue and speaker of each. `indirect` reads the parse for
+//! words that report speech and for what stands behind them. `merge` brings the two together: a
 //! report that quotes some of its words is mixed, and what is said inside a quotation has a `parent`.
 //!
 //! Without grammar (a desk without models, a language that is not read) only the marks are read.

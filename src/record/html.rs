@@ -8,7 +8,7 @@
 //! is not (`default-src 'none'`, style and script by their hashes). Quotations have their
 //! speaker's colour and letter, entities a line by class; hovering, tapping or focusing a mark
 //! shows its details, and without a script it leads to the entry in the lists. Everything drawn
-//! from a record is escaped by [`markup::Markup`].
+//! from a record is escaped by `markup::Markup`.
 //!
 //! [`begin`], [`article`] and [`end`] make the same page piece by piece, so that many stories need
 //! no more memory than one.
