@@ -8,6 +8,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 table=benches/instructions.tsv
 tolerance=${TOLERANCE:-5}
+if [ "${1:-}" != --write ] && [ ! -s "$table" ]; then
+  echo "there is nothing to compare with: $table is missing; write it down first with $0 --write" >&2
+  exit 2
+fi
 command -v valgrind >/dev/null || { echo "valgrind is not here (apt-get install valgrind)" >&2; exit 2; }
 binary=$(cargo bench --locked --bench instructions --no-run --message-format=json 2>/dev/null \
   | sed -n 's/.*"name":"instructions".*"executable":"\([^"]*\)".*/\1/p' | tail -1)
