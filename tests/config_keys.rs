@@ -250,6 +250,9 @@ async fn names_limits_and_windows_stand_on_what_is_created() {
     world.until("readiness", &worker, async |_| worker.get("/readyz").0 == 200).await;
     let said = fs::read_to_string(world.server.log()).expect("a log");
     assert!(said.contains("night-desk"), "the server knows the client's name");
+    // Told a moment after the worker is ready.
+    let threads = async |_: &World| worker.metric("copydesk_pool_threads").is_some();
+    world.until("a count of threads", &worker, threads).await;
     assert_eq!(worker.metric("copydesk_pool_threads"), Some(1.0));
     let raw = world.stream("RAW2").await;
     let created = &raw.cached_info().config;
