@@ -16,7 +16,7 @@ demo:
 # Every test, against a real nats-server.
 test:
 	@NATS_SERVER="$$(scripts/nats-server.sh)" && export NATS_SERVER && \
-	INSTA_UPDATE=no $(CARGO) test --locked --workspace --features failpoints --no-fail-fast
+	INSTA_UPDATE=no $(CARGO) test --locked --workspace --features failpoints,otel --no-fail-fast
 
 # Workers killed at every step, with 200 seeds; FAULT_SEEDS and FAULT_SEED choose others.
 faults:

@@ -196,6 +196,14 @@ fn tls_with_an_own_authority_a_client_certificate_and_tls_first() {
 }
 
 #[test]
+fn a_server_without_tls_is_refused_where_it_is_required() {
+    let folder = tempfile::tempdir().expect("folder");
+    let server = start(folder.path(), "");
+    connects(&server.url(), folder.path(), &[]);
+    drop(is_refused(&server.url(), folder.path(), &["nats.tls.required=true"], "certificate", "corrupt message"));
+}
+
+#[test]
 fn a_worker_gets_on_when_an_expired_certificate_is_exchanged() {
     let folder = tempfile::tempdir().expect("folder");
     let folder = folder.path();

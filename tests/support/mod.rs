@@ -47,9 +47,19 @@ pub struct World {
 impl World {
     /// Starts a server.
     pub async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// Starts a server that writes down every line that it is sent.
+    pub async fn telling() -> Self {
+        Self::start_with("trace: true\ndebug: true").await
+    }
+
+    /// Starts a server with more in its configuration.
+    pub async fn start_with(extra: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let binary = server::find().expect("a nats-server");
-        let server = PrivateServer::start(&binary, &folder.path().join("nats"), "").expect("the server starts");
+        let server = PrivateServer::start(&binary, &folder.path().join("nats"), extra).expect("the server starts");
         let config = Config { nats: Nats { urls: vec![server.url()], ..Nats::default() }, ..Config::default() };
         let broker = broker::connect(&config.nats).await.expect("a connection");
         broker::wait_connected(&broker, &CancellationToken::new()).await;

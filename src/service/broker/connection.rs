@@ -225,7 +225,7 @@ impl Kind {
             Self::Permission
         } else if has(&["authorization", "authentication", "signing nonce", "user jwt", "account"]) {
             Self::Login
-        } else if has(&["certificate", "tls", "handshake", "invalid peer"]) {
+        } else if has(&["certificate", "tls", "handshake", "invalid peer", "corrupt message"]) {
             Self::Certificate
         } else if has(&["refused", "timed out", "dns", "unreachable", "reset", "broken pipe", "io error"]) {
             Self::Unreachable
@@ -325,6 +325,8 @@ mod tests {
             ("authorization violation: nats: authorization violation", Kind::Login),
             ("User Authentication Expired", Kind::Login),
             ("IO error: invalid peer certificate: Expired", Kind::Certificate),
+            // A server that does not speak TLS where the worker does.
+            ("IO error: received corrupt message of type InvalidContentType", Kind::Certificate),
             ("IO error: Connection refused (os error 111)", Kind::Unreachable),
             ("IO error: expected INFO, got nothing", Kind::Unreachable),
             ("Stale Connection", Kind::Other),
