@@ -18,10 +18,11 @@ test:
 	@NATS_SERVER="$$(scripts/nats-server.sh)" && export NATS_SERVER && \
 	INSTA_UPDATE=no $(CARGO) test --locked --workspace --features failpoints,otel --no-fail-fast
 
-# Workers killed at every step, with 200 seeds; FAULT_SEEDS and FAULT_SEED choose others.
+# Faults of workers, servers and networks at their full length, and workers killed at every step with 200 seeds;
+# FAULT_SEEDS and FAULT_SEED choose others.
 faults:
 	@NATS_SERVER="$$(scripts/nats-server.sh)" && export NATS_SERVER && \
-	FAULT_SEEDS="$${FAULT_SEEDS:-200}" $(CARGO) test --locked --features failpoints --test faults -- --nocapture
+	FAULTS=all FAULT_SEEDS="$${FAULT_SEEDS:-200}" $(CARGO) test --locked --features failpoints --test faults -- --nocapture
 
 # What CI asks for before the tests.
 check:

@@ -130,6 +130,17 @@ impl World {
         .await;
     }
 
+    /// The ledger's verdict when all work is done: each of the stories that were published has exactly
+    /// one end, and nothing else has come out.
+    pub async fn verdict(&self, worker: &Worker, published: u64) -> Ledger {
+        self.until_done(worker).await;
+        let stored = self.stream("WIRE_RAW").await.cached_info().state.last_sequence;
+        assert_eq!(stored, published, "stories on the input stream");
+        let ledger = self.ledger().await;
+        ledger.assert_each_once(published);
+        ledger
+    }
+
     /// Everything that stands on the output and dead-letter streams.
     pub async fn ledger(&self) -> Ledger {
         let mut ledger = Ledger::default();
@@ -212,7 +223,8 @@ impl Worker {
 
     fn start_with(url: &str, folder: &Path, name: &str, set: &[&str], more: impl FnOnce(&mut Command)) -> Self {
         let log = folder.join(format!("{name}-{:08x}.log", fastrand::u32(..)));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_copydesk"));
+        let another = std::env::var_os("FAULT_WORKER").map(PathBuf::from);
+        let mut command = Command::new(another.unwrap_or_else(|| env!("CARGO_BIN_EXE_copydesk").into()));
         command.args(["run", "--set", &format!("nats.urls={url}"), "--set", "http.listen=127.0.0.1:0"]);
         command.args(["--set", "log.format=json"]);
         for setting in set {
@@ -240,8 +252,7 @@ impl Worker {
     }
 
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
-        assert!(sent.expect("a shell").success(), "cannot send {name}");
+        signal(self.child.id(), name);
     }
 
     /// The status of a process that has ended.
@@ -304,6 +315,12 @@ impl Drop for Worker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal to a process of the test's own.
+pub fn signal(pid: u32, name: &str) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status();
+    assert!(sent.expect("a shell").success(), "cannot send {name}");
 }
 
 /// A short story of our own; the number makes it one of a kind.

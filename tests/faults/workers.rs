@@ -1,33 +1,16 @@
-//! Faults: workers that die at every step, stories that kill them, limits that change on the way.
-//!
-//! Needs the feature `failpoints`. `FAULT_SEEDS` says how many runs of the killing test there are (9 by
-//! default, one a step; `make faults` asks for 200); `FAULT_SEED` begins elsewhere. A run is told by
-//! its seed, and the same seed gives the same faults.
-
-#![cfg(all(feature = "service", feature = "failpoints"))]
-
-mod support;
+//! Workers that die at every step, stories that kill them, limits that change on the way.
 
 use async_nats::HeaderMap;
 use copydesk::service::failpoint;
-use support::{Worker, World, story};
 
+use crate::{
+    number, quick, ready,
+    support::{self, World, story},
+};
+
+/// As elsewhere, but delivered again sooner.
 const QUICK: [&str; 3] =
     ["delivery.ack_wait_ms=1500", "delivery.pull_expires_ms=500", "delivery.retry_delay_max_ms=300"];
-
-async fn ready(world: &World, set: &[&str]) -> Worker {
-    let worker = world.worker("worker", set);
-    world.until("readiness", &worker, async |_| worker.get("/readyz").0 == 200).await;
-    worker
-}
-
-fn quick<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    QUICK.iter().copied().chain(more.iter().copied()).collect()
-}
-
-fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
-}
 
 /// A worker dies at a step, three times over, then a sound one finishes: each story comes out once.
 #[tokio::test(flavor = "multi_thread")]
@@ -142,7 +125,7 @@ async fn a_changed_limit_holds_after_sighup_and_a_broken_one_changes_nothing() {
     for number in 1..=30 {
         world.publish("wire.raw.a", HeaderMap::new(), story(number).as_bytes()).await;
     }
-    let quota = |worker: &Worker| worker.metric("copydesk_quota_stories_per_second");
+    let quota = |worker: &support::Worker| worker.metric("copydesk_quota_stories_per_second");
     world.until("the first story", &worker, async |world| world.count("WIRE_ENRICHED").await == 1).await;
     assert_eq!(quota(&worker), Some(0.01));
     write("-5");

@@ -1,0 +1,94 @@
+//! Faults: workers, servers and networks that die, stand still, drown or lie; each run ends with the
+//! ledger's verdict.
+//!
+//! Needs the feature `failpoints`. By default each fault is met once, in seconds. `FAULTS=all`
+//! (`make faults`) gives them the time that they take in the wild; `FAULT_SEEDS` says how many workers
+//! are killed (9 by default, one a step), `FAULT_SEED` begins elsewhere, `SOAK_MINUTES` lets the soak
+//! go on. A run is told by its seed, and the same seed gives the same faults. `FAULT_WORKER` names
+//! another build of the worker.
+
+#![cfg(all(feature = "service", feature = "failpoints"))]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../support/load.rs"]
+mod load;
+#[path = "../support/proxy.rs"]
+mod proxy;
+
+mod network;
+mod server;
+mod workers;
+
+use std::time::{Duration, Instant};
+
+use support::{Worker, World};
+
+/// Redelivery and retries quick enough to wait for.
+const QUICK: [&str; 4] = [
+    "delivery.ack_wait_ms=2000",
+    "delivery.pull_expires_ms=500",
+    "delivery.retry_delay_max_ms=300",
+    "delivery.publish_timeout_ms=500",
+];
+
+/// Work flows again within this time after the fault is over. What it took is printed; the limit has
+/// room for a machine that does other things.
+const FLOWS_AGAIN: Duration = Duration::from_secs(30);
+
+fn quick<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    QUICK.iter().copied().chain(more.iter().copied()).collect()
+}
+
+async fn ready(world: &World, set: &[&str]) -> Worker {
+    ready_at(world, &world.server.url(), set).await
+}
+
+/// A worker that reaches the server by another address.
+async fn ready_at(world: &World, url: &str, set: &[&str]) -> Worker {
+    let worker = Worker::start(url, world.folder.path(), "worker", set);
+    world.until("readiness", &worker, async |_| worker.get("/readyz").0 == 200).await;
+    worker
+}
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+}
+
+/// Whether faults last as long as they do in the wild.
+fn all() -> bool {
+    std::env::var("FAULTS").is_ok_and(|value| value == "all")
+}
+
+/// So many seconds with `FAULTS=all`, otherwise so many milliseconds.
+fn span(seconds: u64, otherwise_ms: u64) -> Duration {
+    if all() { Duration::from_secs(seconds) } else { Duration::from_millis(otherwise_ms) }
+}
+
+/// Lets a fault last. Nothing is waited for here but the time that makes it a fault.
+async fn lasts(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+/// Stories that the worker has brought to an end.
+fn ended(worker: &Worker) -> u64 {
+    ["recorded", "repeated", "dead_lettered"].into_iter().map(|outcome| outcomes(worker, outcome)).sum()
+}
+
+/// Deliveries of one outcome.
+fn outcomes(worker: &Worker, outcome: &str) -> u64 {
+    worker.metric(&format!("copydesk_stories_total{{outcome=\"{outcome}\"}}")).unwrap_or_default() as u64
+}
+
+/// Waits until the worker ends stories again, and tells how long that took. There must be some left.
+async fn flows_again(fault: &str, worker: &Worker) -> Duration {
+    let began = Instant::now();
+    let before = ended(worker);
+    while ended(worker) <= before {
+        assert!(began.elapsed() < FLOWS_AGAIN, "{fault}: work does not flow again: {}", worker.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    eprintln!("recovery | {fault} | {} ms", began.elapsed().as_millis());
+    began.elapsed()
+}

@@ -1,0 +1,172 @@
+//! Servers that die or stand still, workers that stand still, streams that are full or gone, consumers
+//! that are made anew.
+
+use async_nats::{HeaderMap, jetstream::stream};
+
+use crate::{
+    all, ended, flows_again, lasts,
+    load::Load,
+    outcomes,
+    proxy::{Fault, Proxy},
+    quick, ready, ready_at, span,
+    support::{World, signal, story},
+};
+
+async fn publish(world: &World, stories: std::ops::RangeInclusive<u64>) {
+    for number in stories {
+        world.publish("wire.raw.a", HeaderMap::new(), story(number).as_bytes()).await;
+    }
+}
+
+const PACED: [&str; 2] = ["limits.stories_per_second=60", "limits.stories_burst=5"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_killed_again_and_again_loses_and_doubles_nothing() {
+    let mut world = World::start().await;
+    let worker = ready(&world, &quick(&PACED)).await;
+    let load = Load::start(vec![world.server.url()], 80).await;
+    for time in 1..=if all() { 8 } else { 3 } {
+        let before = ended(&worker);
+        world.until("work between", &worker, async |_| ended(&worker) > before + 30).await;
+        world.server.kill().expect("killed");
+        world.server.restart().expect("restarted");
+        flows_again(&format!("server killed and restarted, {time}"), &worker).await;
+    }
+    let published = load.stop().await;
+    let ledger = world.verdict(&worker, published).await;
+    assert_eq!(ledger.dead() as u64, published / crate::load::BROKEN_EVERY);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stands_still_is_waited_for() {
+    let world = World::start().await;
+    let pings: &[&str] = if all() { &[] } else { &["nats.ping_interval_ms=500", "nats.connect_timeout_ms=1000"] };
+    let worker = ready(&world, &quick(&[&PACED, pings].concat())).await;
+    publish(&world, 1..=300).await;
+    world.until("progress", &worker, async |_| ended(&worker) > 20).await;
+    signal(world.server.pid(), "STOP");
+    world.until("a word of it", &worker, async |_| worker.get("/readyz").0 == 503).await;
+    lasts(span(40, 2000)).await;
+    signal(world.server.pid(), "CONT");
+    flows_again("server stopped and continued", &worker).await;
+    assert_eq!(world.verdict(&worker, 300).await.dead(), 0);
+}
+
+/// Records are stored, their stories are not acknowledged, and the server that comes back has to know
+/// the ids from its files.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_restarted_between_record_and_acknowledgement_knows_the_ids() {
+    const STORIES: u64 = 60;
+    let mut world = World::start().await;
+    let proxy = Proxy::start(&world.server.url()).await;
+    let worker = ready_at(&world, &proxy.url(), &quick(&["delivery.ack_timeout_ms=500"])).await;
+    proxy.set(Fault::DropAcknowledgements);
+    publish(&world, 1..=STORIES).await;
+    world.until("all records", &worker, async |world| world.count("WIRE_ENRICHED").await == STORIES).await;
+    world.server.kill().expect("killed");
+    world.server.restart().expect("restarted");
+    proxy.set(Fault::None);
+    flows_again("server restarted between record and acknowledgement", &worker).await;
+    world.verdict(&worker, STORIES).await;
+    assert!(outcomes(&worker, "repeated") > 0, "the stories came again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_stands_still_longer_than_ack_wait_doubles_nothing() {
+    const STORIES: u64 = 300;
+    let world = World::start().await;
+    let set = quick(&["delivery.ack_wait_ms=1000", "limits.stories_per_second=60", "limits.stories_burst=5"]);
+    let stands = ready(&world, &set).await;
+    publish(&world, 1..=STORIES).await;
+    world.until("progress", &stands, async |_| ended(&stands) > 20).await;
+    stands.signal("STOP");
+    let goes = ready(&world, &set).await;
+    flows_again("another worker takes over from one that stands still", &goes).await;
+    lasts(span(10, 2500)).await;
+    stands.signal("CONT");
+    world.verdict(&goes, STORIES).await;
+    world.until("the worker that stood", &stands, async |_| stands.get("/readyz").0 == 200).await;
+    // What it still held when it went on has come to an end as well.
+    world
+        .until("its end", &stands, async |_| stands.metric("copydesk_in_flight_stories{input=\"main\"}") == Some(0.0))
+        .await;
+    assert_eq!(world.verdict(&goes, STORIES).await.dead(), 0);
+}
+
+/// Lets a stream take no more than it has.
+async fn fill(world: &World, name: &str) -> stream::Config {
+    let stream = world.stream(name).await;
+    let before = stream.cached_info().config.clone();
+    // 1 is the least that is a limit.
+    let full = i64::try_from(stream.cached_info().state.messages.max(1)).expect("a count");
+    let config = stream::Config { max_messages: full, ..before.clone() };
+    world.broker.jetstream.update_stream(config).await.expect("changed");
+    before
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn full_streams_hold_stories_and_bury_none() {
+    let world = World::start().await;
+    let worker = ready(&world, &quick(&[])).await;
+    // One of each kind, so that the limit can be what is there.
+    publish(&world, 1..=1).await;
+    world.publish("wire.raw.a", HeaderMap::new(), br#"{"text": broken"#).await;
+    world.verdict(&worker, 2).await;
+    for (name, body) in [("WIRE_ENRICHED", "All is well, said the clerk."), ("WIRE_DEAD", r#"{"text": broken"#)] {
+        let last = world.stream("WIRE_RAW").await.cached_info().state.last_sequence;
+        let (records, dead) = (world.count("WIRE_ENRICHED").await, world.count("WIRE_DEAD").await);
+        let before = fill(&world, name).await;
+        for _ in 0..20 {
+            world.publish("wire.raw.a", HeaderMap::new(), body.as_bytes()).await;
+        }
+        world.until("the obstacle", &worker, async |_| worker.get("/readyz").0 == 503).await;
+        lasts(span(10, 2500)).await;
+        assert_eq!((world.count("WIRE_ENRICHED").await, world.count("WIRE_DEAD").await), (records, dead));
+        world.broker.jetstream.update_stream(before).await.expect("changed");
+        flows_again(&format!("{name} full"), &worker).await;
+        world.verdict(&worker, last + 20).await;
+    }
+    assert_eq!(world.count("WIRE_DEAD").await, 21, "those that are no stories");
+    assert_eq!(came_again(&world).await, 0, "held stories gave no sign of life and came again");
+}
+
+/// Deliveries beyond the first of each story.
+async fn came_again(world: &World) -> u64 {
+    let stream = world.stream("WIRE_RAW").await;
+    let info = stream.consumer_info("copydesk").await.expect("the consumer");
+    info.delivered.consumer_sequence - stream.cached_info().state.last_sequence
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_dead_letter_stream_stories_are_held_and_none_ends() {
+    let world = World::start().await;
+    let worker = ready(&world, &quick(&[])).await;
+    let config = world.stream("WIRE_DEAD").await.cached_info().config.clone();
+    world.broker.jetstream.delete_stream("WIRE_DEAD").await.expect("deleted");
+    for _ in 0..20 {
+        world.publish("wire.raw.a", HeaderMap::new(), br#"{"text": broken"#).await;
+    }
+    world.until("the obstacle", &worker, async |_| worker.get("/readyz").0 == 503).await;
+    lasts(span(10, 2500)).await;
+    world.broker.jetstream.create_stream(config).await.expect("created");
+    flows_again("WIRE_DEAD missing", &worker).await;
+    assert_eq!(world.verdict(&worker, 20).await.dead(), 20);
+    assert_eq!(came_again(&world).await, 0, "held stories gave no sign of life and came again");
+}
+
+/// An operator deletes the consumer and makes it again with everything to be delivered once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_made_again_by_hand_repeats_and_doubles_nothing() {
+    const STORIES: u64 = 200;
+    let world = World::start().await;
+    let worker = ready(&world, &quick(&PACED)).await;
+    publish(&world, 1..=STORIES).await;
+    world.until("progress", &worker, async |_| ended(&worker) > 40).await;
+    let stream = world.stream("WIRE_RAW").await;
+    let config = stream.consumer_info("copydesk").await.expect("the consumer").config;
+    stream.delete_consumer("copydesk").await.expect("deleted");
+    stream.create_consumer(config).await.expect("created");
+    flows_again("consumer deleted and made again by hand", &worker).await;
+    assert_eq!(world.verdict(&worker, STORIES).await.dead(), 0);
+    assert!(outcomes(&worker, "repeated") >= 20, "what was done came again");
+}
