@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod audit;
 mod config;
 mod demo;
 mod extract;
@@ -12,11 +13,16 @@ pub mod server;
 mod tail;
 pub mod view;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
 
-use crate::service::config::{Config, ConfigError, Layers};
+use crate::service::{
+    broker::{self, Broker},
+    config::{Config, ConfigError, Layers},
+    reading::ReadError,
+};
 
 /// A copy desk for machines: raw wire stories in, enriched records out.
 #[derive(Debug, Parser)]
@@ -38,6 +44,8 @@ enum Command {
     Publish(publish::Arguments),
     /// Print records as they come out
     Tail(tail::Arguments),
+    /// Reconcile what came in with what came out; or say where one story is
+    Audit(audit::Arguments),
     /// Check or show the configuration, without a broker
     Config(config::Arguments),
     /// Ask a running worker of this machine how it is; exit status 0 when it is well
@@ -69,6 +77,8 @@ impl Settings {
 
 /// `EX_USAGE` of sysexits.h: the command line itself is wrong.
 const EXIT_USAGE: u8 = 64;
+/// `EX_UNAVAILABLE` of sysexits.h: the broker or its streams cannot be read, so there is no verdict.
+const EXIT_UNAVAILABLE: u8 = 69;
 /// `EX_TEMPFAIL` of sysexits.h: stopped with work left, which will be delivered again.
 const EXIT_LEFT: u8 = 75;
 /// `EX_CONFIG` of sysexits.h: the configuration cannot be used.
@@ -91,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Publish(arguments) => publish::main(&arguments),
         Command::Tail(arguments) => tail::main(&arguments),
+        Command::Audit(arguments) => audit::main(&arguments),
         Command::Config(arguments) => config::main(&arguments),
         Command::Health(arguments) => health::main(&arguments),
         Command::Schema => print_schema(),
@@ -102,8 +113,14 @@ pub fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("copydesk: {error:#}");
-            let is_config = error.chain().any(<dyn std::error::Error>::is::<ConfigError>);
-            ExitCode::from(if is_config { EXIT_CONFIG } else { 1 })
+            let is = |is: fn(&(dyn std::error::Error + 'static)) -> bool| error.chain().any(is);
+            ExitCode::from(if is(<dyn std::error::Error>::is::<ConfigError>) {
+                EXIT_CONFIG
+            } else if is(<dyn std::error::Error>::is::<Unreachable>) || is(<dyn std::error::Error>::is::<ReadError>) {
+                EXIT_UNAVAILABLE
+            } else {
+                1
+            })
         }
     }
 }
@@ -121,6 +138,34 @@ fn print_schema() -> anyhow::Result<ExitCode> {
     let schema = serde_json::to_string_pretty(&crate::record::schema())?;
     writeln!(std::io::stdout().lock(), "{schema}")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Longest wait for the broker of a command that somebody waits for.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The broker is not to be reached.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot reach the broker at {urls}{why}")]
+struct Unreachable {
+    urls: String,
+    why: String,
+}
+
+/// A connection for a command that an operator waits for.
+async fn connect(config: &Config) -> anyhow::Result<Broker> {
+    let broker = broker::connect(&config.nats).await?;
+    let stop = CancellationToken::new();
+    if tokio::time::timeout(CONNECT_PATIENCE, broker::wait_connected(&broker, &stop)).await != Ok(true) {
+        let why = broker.signs.last_trouble().map(|trouble| format!(": {trouble}")).unwrap_or_default();
+        return Err(Unreachable { urls: config.nats.urls.join(", "), why }.into());
+    }
+    Ok(broker)
+}
+
+/// A moment for a person: without fractions of a second.
+fn moment(rfc3339: &str) -> String {
+    let seconds = rfc3339.parse().map(|time: jiff::Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    seconds.unwrap_or_else(|_| rfc3339.to_owned())
 }
 
 /// A runtime for the commands that talk to a broker.

@@ -5,6 +5,7 @@
 //! numbers stand in the code.
 
 pub mod admission;
+pub mod audit;
 pub mod broker;
 pub mod checkpoint;
 pub mod config;
@@ -16,16 +17,19 @@ pub mod flight;
 pub mod gauges;
 pub mod http;
 pub mod ingress;
+pub mod ledger;
 pub mod lineage;
 pub mod metrics;
 pub mod names;
 pub mod poison;
 pub mod pool;
 pub mod readiness;
+pub mod reading;
 pub mod state;
 pub mod topology;
 pub mod trace;
 pub mod turns;
+pub mod whereabouts;
 
 use std::{
     net::SocketAddr,

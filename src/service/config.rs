@@ -724,7 +724,7 @@ fn covers(wide: &str, narrow: &str) -> bool {
 }
 
 /// Whether some subject fits both patterns (`*` one token, `>` the rest, as in the broker).
-fn overlap(one: &str, other: &str) -> bool {
+pub(super) fn overlap(one: &str, other: &str) -> bool {
     let (mut one, mut other) = (one.split('.'), other.split('.'));
     loop {
         match (one.next(), other.next()) {

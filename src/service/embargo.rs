@@ -120,6 +120,12 @@ pub async fn park(context: &Context, parked: &Parked, record: &[u8]) -> Result<b
     headers.insert(names::MESSAGE_ID, format!("held:{id}"));
     headers.insert(names::EXPECTED_STREAM, held.name.as_str());
     headers.insert(names::HELD_UNTIL, parked.until.to_string());
+    // Whose it is, for whoever reads headers alone.
+    for name in [names::STREAM, names::SEQUENCE, names::STORED, names::PART, names::PARTS, names::STORY_ID] {
+        if let Some(value) = parked.header(name) {
+            headers.insert(name, value);
+        }
+    }
     context.egress.publish(Sink::Held, &subject, &headers, &parked.write(record), &context.metrics).await
 }
 

@@ -52,6 +52,12 @@ pub const HELD_UNTIL: &str = "Copydesk-Held-Until";
 pub const URGENCY: &str = "Copydesk-Urgency";
 /// On an input message: its lane, `urgent`, `routine` or `backfill`; goes before its urgency.
 pub const LANE: &str = "Copydesk-Lane";
+/// On an input message: the dead letter's story that an operator sent in again, by its message id.
+pub const REPLAY_OF: &str = "Copydesk-Replay-Of";
+/// On an input message: how often its story was sent in again, counted from 1.
+pub const REPLAY: &str = "Copydesk-Replay";
+/// On an input message: the run that sent it in again.
+pub const REPLAY_RUN: &str = "Copydesk-Replay-Run";
 /// Media type of the payload.
 pub const CONTENT_TYPE: &str = "Content-Type";
 /// W3C trace context; passes through.
@@ -75,6 +81,34 @@ pub fn part_id(message_id: String, part: Part) -> String {
         0 | 1 => message_id,
         _ => format!("{message_id}:{}", part.number),
     }
+}
+
+/// Reads [`message_id`], with or without the number that [`part_id`] adds.
+pub fn parse_message_id(id: &str) -> Option<(Origin, Option<u32>)> {
+    let mut fields = id.split(':');
+    let (stream, sequence, stored_ns) = (fields.next()?, fields.next()?, fields.next()?);
+    let number = fields.next().map(str::parse).transpose().ok()?;
+    let is_whole = fields.next().is_none() && !stream.is_empty();
+    let origin =
+        Origin { stream: stream.to_owned(), sequence: sequence.parse().ok()?, stored_ns: stored_ns.parse().ok()? };
+    is_whole.then_some((origin, number))
+}
+
+/// The origin that a record or a dead letter names in its headers.
+pub fn read_origin(headers: &HeaderMap) -> Option<(Origin, Part)> {
+    let header = |name| headers.get(name).map(async_nats::HeaderValue::as_str);
+    let stored: jiff::Timestamp = header(STORED)?.parse().ok()?;
+    let origin = Origin {
+        stream: header(STREAM)?.to_owned(),
+        sequence: header(SEQUENCE)?.parse().ok()?,
+        stored_ns: i64::try_from(stored.as_nanosecond()).ok()?,
+    };
+    let number = |name| header(name).and_then(|value| value.parse().ok());
+    let part = match (number(PART), number(PARTS)) {
+        (Some(number), Some(of)) => Part { number, of },
+        _ => Part::WHOLE,
+    };
+    Some((origin, part))
 }
 
 /// A story's place in its message.
@@ -140,5 +174,23 @@ mod tests {
         assert_ne!(message_id(&origin(1)), message_id(&origin(2)));
         let headers = origin_headers(&origin(1_700_000_000_000_000_000), "wire.raw.a", 2, "id");
         assert_eq!(headers.get(STORED).map(async_nats::HeaderValue::as_str), Some("2023-11-14T22:13:20Z"));
+    }
+
+    #[test]
+    fn ids_and_origins_are_read_back_as_they_were() {
+        let origin = Origin { stream: "WIRE_RAW".into(), sequence: 7, stored_ns: 1_700_000_000_123_456_789 };
+        let part = Part { number: 2, of: 3 };
+        let id = message_id(&origin);
+        assert_eq!(parse_message_id(&id), Some((origin.clone(), None)));
+        assert_eq!(parse_message_id(&part_id(id.clone(), part)), Some((origin.clone(), Some(2))));
+        for odd in ["", "a", "S:1", "S:x:1", "S:1:2:3:4", ":1:2", "S:1:2:x"] {
+            assert_eq!(parse_message_id(odd), None, "{odd}");
+        }
+        let mut headers = origin_headers(&origin, "wire.raw.a", 2, &id);
+        assert_eq!(read_origin(&headers), Some((origin.clone(), Part::WHOLE)));
+        headers.insert(PART, "2");
+        headers.insert(PARTS, "3");
+        assert_eq!(read_origin(&headers), Some((origin, part)));
+        assert_eq!(read_origin(&HeaderMap::new()), None);
     }
 }

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `begun.<durable>.<sequence>` | how often the reading of a redelivered story was begun | [`super::poison`] |
 //! | `floor.<durable>` | the last acknowledgement floor that was seen | [`super::checkpoint`] |
+//! | `discarded.<run>.<number>` | dead letters that an operator discarded | [`super::audit`] |
 //!
 //! A value is written either with the revision that it replaces (compare and set), or over
 //! whatever is there. What is removed leaves no marker behind, so the bucket holds only what is
@@ -94,6 +95,12 @@ impl StateBucket {
                 Err(_) => Err(TopologyError::Unreachable { object, why: error.to_string() }),
             },
         }
+    }
+
+    /// Opens the bucket where there is one; for tools that only look.
+    pub async fn peek(broker: &Broker, config: &Config) -> Option<Self> {
+        let store = broker.jetstream.get_key_value(&config.streams.state.bucket).await.ok()?;
+        Some(Self { store })
     }
 
     /// The value of a key.

@@ -1,0 +1,225 @@
+//! The operator's commands against a real nats-server: `audit`, `dead`, `doctor`, `publish`.
+
+#![cfg(feature = "service")]
+
+mod support;
+
+use std::process::{Command, Output};
+
+use async_nats::{HeaderMap, jetstream::stream};
+use copydesk::{
+    cli::server,
+    service::{
+        audit::{self, Question, Report},
+        names,
+    },
+};
+use serde_json::Value;
+use support::{Worker, World, story};
+
+const QUICK: [&str; 2] = ["delivery.ack_wait_ms=2000", "delivery.pull_expires_ms=500"];
+
+async fn ready(world: &World, set: &[&str]) -> Worker {
+    let worker = world.worker("worker", set);
+    world.until("readiness", &worker, async |_| worker.get("/readyz").0 == 200).await;
+    worker
+}
+
+/// A world whose streams a worker has made and left, with so many good stories read and one dead letter.
+async fn world_with(stories: u64) -> World {
+    let world = World::start().await;
+    let mut worker = ready(&world, &QUICK).await;
+    for number in 1..=stories {
+        world.publish("wire.raw.test", HeaderMap::new(), story(number).as_bytes()).await;
+    }
+    world.publish("wire.raw.test", named("bad-1"), br#"{"text": broken"#).await;
+    world.until_done(&worker).await;
+    assert!(worker.stop().success());
+    world
+}
+
+fn named(id: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(names::MESSAGE_ID, id);
+    headers.insert("X-Desk", "night");
+    headers
+}
+
+/// Runs a command against the world's server.
+fn copydesk(world: &World, arguments: &[&str]) -> Output {
+    let url = format!("nats.urls={}", world.server.url());
+    server::without_settings(&mut Command::new(env!("CARGO_BIN_EXE_copydesk")))
+        .args(arguments)
+        .args(["--set", &url, "--set", QUICK[0]])
+        .output()
+        .expect("it runs")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or_else(|| panic!("killed: {}", text(output)))
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(output)))
+}
+
+async fn audited(world: &World) -> Report {
+    audit::audit(&world.broker, &world.config, Question::default()).await.expect("an audit")
+}
+
+/// Headers of a result for a story of the input stream.
+async fn origin(world: &World, sequence: u64) -> HeaderMap {
+    let message = world.stream("WIRE_RAW").await.get_raw_message(sequence).await.expect("a story");
+    let origin = copydesk::service::flight::Origin {
+        stream: "WIRE_RAW".to_owned(),
+        sequence,
+        stored_ns: i64::try_from(message.time.unix_timestamp_nanos()).expect("this century"),
+    };
+    names::origin_headers(&origin, message.subject.as_str(), 1, &format!("test:{sequence}:{}", fastrand::u64(..)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_of_sound_work_is_clean_and_every_fault_is_told() {
+    let world = world_with(20).await;
+    let clean = copydesk(&world, &["audit"]);
+    assert_eq!(code(&clean), 0, "{}", text(&clean));
+    assert!(text(&clean).contains("CLEAN") && text(&clean).contains("1..21  21 stories"), "{}", text(&clean));
+    let report = audited(&world).await;
+    assert_eq!((report.verdict.recorded, report.verdict.dead, report.verdict.stories), (20, 1, 21));
+
+    // Not done yet is not lost.
+    world.publish("wire.raw.test", HeaderMap::new(), b"It waits.").await;
+    let waiting = copydesk(&world, &["audit", "--json"]);
+    assert_eq!(code(&waiting), 0, "{}", text(&waiting));
+    assert_eq!(json(&waiting)["waiting"]["ranges"], serde_json::json!([[22, 22]]));
+
+    // A record is lost, another comes twice, a third stands for no story, a fourth says nothing.
+    let output = world.stream("WIRE_ENRICHED").await;
+    let lost = output.get_raw_message(5).await.expect("a record");
+    let lost: u64 = lost.headers.get(names::SEQUENCE).expect("an origin").as_str().parse().expect("a number");
+    output.delete_message(5).await.expect("deleted");
+    let twice = if lost == 7 { 8 } else { 7 };
+    world.publish("wire.enriched.x", origin(&world, twice).await, b"{}").await;
+    let mut nobody = origin(&world, 3).await;
+    nobody.insert(names::SEQUENCE, "4000");
+    world.publish("wire.enriched.x", nobody, b"{}").await;
+    world.publish("wire.enriched.x", HeaderMap::new(), b"{}").await;
+    let found = copydesk(&world, &["audit"]);
+    assert_eq!(code(&found), 1);
+    let words = text(&found);
+    for expected in [
+        &format!("nothing stands for them: {lost}\n"),
+        &format!("{twice}: record again"),
+        "for story 4000: there is no such story",
+        "does not say which story",
+        "NOT CLEAN",
+    ] {
+        assert!(words.contains(expected), "{expected} is not in\n{words}");
+    }
+    let report = audited(&world).await.verdict;
+    assert_eq!((report.lost(), report.duplicated.count, report.unexpected.count), (1, 1, 2));
+
+    // A range without them is clean; the story that is lost says so.
+    let (from, to) = if lost > 10 { (1, lost - 1) } else { (lost + 1, 20) };
+    let part = copydesk(&world, &["audit", "--from", &from.to_string(), "--to", &to.to_string(), "--json"]);
+    assert_eq!(
+        (json(&part)["unaccounted"]["count"].as_u64(), json(&part)["stories"].as_u64()),
+        (Some(0), Some(to + 1 - from))
+    );
+    let lost_one = copydesk(&world, &["audit", "--id", &lost.to_string()]);
+    assert!(code(&lost_one) == 1 && text(&lost_one).contains("LOST"), "{}", text(&lost_one));
+
+    // What was removed from the input, and results that were removed with their stream, are told apart.
+    let input = world.stream("WIRE_RAW").await;
+    input.delete_message(22).await.expect("deleted");
+    world.stream("WIRE_ENRICHED").await.purge().await.expect("purged");
+    let report = audited(&world).await.verdict;
+    assert_eq!(report.out_of_reach.count, 20, "the records were purged: nobody can tell");
+    assert_eq!((report.lost(), report.deleted.ranges), (0, vec![[22, 22]]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_counts_messages_with_several_stories_and_what_waits_for_its_time() {
+    let world = World::start().await;
+    let set = [QUICK[0], QUICK[1], "embargo.mode=hold"];
+    let worker = ready(&world, &set).await;
+    let item = |n: u8| {
+        format!(
+            "<item><guid>g{n}</guid><title>Bridge {n} opens</title><description>The bridge {n} opened.</description></item>"
+        )
+    };
+    let items = [item(1), item(2), item(3)].concat();
+    let feed =
+        format!("<?xml version=\"1.0\"?><rss version=\"2.0\"><channel><title>Feed</title>{items}</channel></rss>");
+    world.publish("wire.raw.feed", HeaderMap::new(), feed.as_bytes()).await;
+    let until = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1)).to_string();
+    let held = serde_json::json!({"uri": "urn:desk:budget", "version": "1", "type": "text", "headline": "Budget",
+        "embargoed": until, "body_text": "The budget grows by a tenth, the minister will say."});
+    world.publish("wire.raw.a", HeaderMap::new(), held.to_string().as_bytes()).await;
+    world.until_done(&worker).await;
+    assert_eq!(world.count("WIRE_ENRICHED").await, 3, "{}", worker.log());
+    let report = audited(&world).await.verdict;
+    assert_eq!((report.stories, report.recorded, report.held, report.is_clean()), (2, 1, 1, true), "{report:?}");
+    let shown = copydesk(&world, &["audit", "--id", "urn:desk:budget"]);
+    assert!(code(&shown) == 0 && text(&shown).contains("HELD") && text(&shown).contains("until "), "{}", text(&shown));
+    // One of the three is gone: the message is not accounted for.
+    world.stream("WIRE_ENRICHED").await.delete_message(2).await.expect("deleted");
+    assert_eq!(audited(&world).await.verdict.unaccounted.ranges, [[1, 1]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_story_is_found_wherever_it_is() {
+    let world = world_with(3).await;
+    let ninjs = |version: &str, usable: &str| {
+        serde_json::json!({"uri": "urn:desk:ferry", "version": version, "type": "text", "headline": "Ferry aground",
+            "pubstatus": usable, "body_text": "A ferry ran aground off Harbourtown on Tuesday, the coastguard said."})
+        .to_string()
+    };
+    let mut worker = ready(&world, &QUICK).await;
+    world.publish("wire.raw.a", HeaderMap::new(), ninjs("1", "usable").as_bytes()).await;
+    world.until_done(&worker).await;
+    world.publish("wire.raw.a", HeaderMap::new(), ninjs("2", "canceled").as_bytes()).await;
+    world.until_done(&worker).await;
+    assert!(worker.stop().success());
+    let found = json(&copydesk(&world, &["audit", "--id", "urn:desk:ferry", "--json"]));
+    let states: Vec<_> = found.as_array().expect("stories").iter().map(|story| &story["state"]).collect();
+    assert_eq!(states, ["recorded", "recorded"], "{found}");
+    assert_eq!(found[0]["lineage"]["is_killed"], true, "{found}");
+    let words = text(&copydesk(&world, &["audit", "--id", "urn:desk:ferry"]));
+    assert!(words.contains("killed") && words.contains("consumer  copydesk: done"), "{words}");
+    // By the id that its sender gave the message: a dead letter and its reason.
+    let dead = copydesk(&world, &["audit", "--id", "bad-1"]);
+    assert!(code(&dead) == 0 && text(&dead).contains("decode.envelope"), "{}", text(&dead));
+    // One that nobody has read yet is found by its body.
+    world.publish("wire.raw.a", HeaderMap::new(), br#"{"id": "urn:desk:late", "text": "Later."}"#).await;
+    let late = copydesk(&world, &["audit", "--id", "urn:desk:late"]);
+    assert!(code(&late) == 0 && text(&late).contains("WAITING"), "{}", text(&late));
+    let nobody = copydesk(&world, &["audit", "--id", "urn:desk:nobody"]);
+    assert!(code(&nobody) == 1 && text(&nobody).contains("not found"), "{}", text(&nobody));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_streams_or_broker_there_is_no_verdict() {
+    let mut world = World::start().await;
+    let missing = copydesk(&world, &["audit"]);
+    assert!(code(&missing) == 69 && text(&missing).contains("there is no stream WIRE_RAW"), "{}", text(&missing));
+    let base = stream::Config { discard: stream::DiscardPolicy::New, ..stream::Config::default() };
+    for (name, subject) in
+        [("WIRE_RAW", "wire.raw.>"), ("WIRE_ENRICHED", "wire.enriched.>"), ("WIRE_DEAD", "wire.dead.>")]
+    {
+        let config = stream::Config { name: name.into(), subjects: vec![subject.into()], ..base.clone() };
+        world.broker.jetstream.create_stream(config).await.expect("created");
+    }
+    let empty = copydesk(&world, &["audit"]);
+    assert!(code(&empty) == 0 && text(&empty).contains("no stories"), "{}", text(&empty));
+    world.publish("wire.raw.a", HeaderMap::new(), b"A story.").await;
+    let no_consumer = copydesk(&world, &["audit"]);
+    assert!(code(&no_consumer) == 0 && text(&no_consumer).contains("does not exist"), "{}", text(&no_consumer));
+    world.server.kill().expect("killed");
+    let gone = copydesk(&world, &["audit"]);
+    assert!(code(&gone) == 69 && text(&gone).contains("cannot reach the broker"), "{}", text(&gone));
+}
