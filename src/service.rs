@@ -50,7 +50,7 @@ use self::{
     broker::Broker,
     config::Config,
     delivery::Context,
-    egress::Egress,
+    egress::{Egress, Room},
     flight::{Entered, Flight, Registry},
     ingress::{Arrival, Budget, Puller},
     metrics::{Metrics, Outcome},
@@ -133,6 +133,7 @@ pub async fn run(
         egress: Egress {
             client: broker.client.clone(),
             gate: state.gate.clone(),
+            room: Room::new(config.inputs.0.values().map(|input| input.bytes_max).sum()),
             delivery: config.delivery.clone(),
             stop_now: stop_now.clone(),
         },

@@ -245,6 +245,8 @@ const OTHER_KEYS: &str = "*";
 /// What a story is admitted by.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
+    /// Which input it came by; inputs have their turns in rotation.
+    pub input: &'a Arc<str>,
     /// How urgent it is.
     pub lane: Lane,
     /// What its own limit goes by, where there is one.
@@ -348,7 +350,7 @@ impl Admission {
         let _own_turn = match &key {
             Some(key) => {
                 let began = Instant::now();
-                let turn = key.turns.take(request.lane).await;
+                let turn = key.turns.take(request.lane, request.input).await;
                 self.conform(kib, || (key.limit.rates(), None)).await;
                 tell_wait(self.label(request.key), began);
                 Some(turn)
@@ -356,7 +358,7 @@ impl Admission {
             None => None,
         };
         let began = Instant::now();
-        let _turn = self.turns.take(request.lane).await;
+        let _turn = self.turns.take(request.lane, request.input).await;
         let own = || key.as_ref().map(|key| key.limit.rates());
         self.conform(kib, || (self.all.rates(), own())).await;
         if !self.all.rates().is_unlimited() {
@@ -481,7 +483,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn routine(bytes: usize) -> Request<'static> {
-        Request { lane: Lane::Routine, key: None, bytes, parked_max: usize::MAX }
+        static INPUT: std::sync::LazyLock<Arc<str>> = std::sync::LazyLock::new(|| "main".into());
+        Request { input: &INPUT, lane: Lane::Routine, key: None, bytes, parked_max: usize::MAX }
     }
 
     /// Sends stories of these sizes at once; gives when each passed, in order of arrival.

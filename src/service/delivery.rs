@@ -90,6 +90,7 @@ pub async fn deliver(context: &Context, entry: Entry) -> Outcome {
     // Step 4: limits, then a place in the pool. Until then the story can be given back.
     let key = key(flight, &limits);
     let request = admission::Request {
+        input: &flight.input,
         lane,
         key: key.as_deref(),
         bytes: flight.payload.len(),
@@ -101,9 +102,16 @@ pub async fn deliver(context: &Context, entry: Entry) -> Outcome {
         let is_kill = suspect.is_none()
             && context.admission.has_limits()
             && context.pool.is_kill(flight.payload.clone(), hints(flight, &context.config)).await;
+        // Whoever has a place waits with it until there is room for its record: while the output stands
+        // still, a few are read and the rest stays as small as it came.
+        let place = async {
+            let slot = context.pool.slot().await;
+            context.egress.room.free().await;
+            slot
+        };
         match is_kill {
             true => Ok(context.pool.slot().await),
-            false => context.admission.pass(request, context.pool.slot()).await,
+            false => context.admission.pass(request, place).await,
         }
     };
     let slot = tokio::select! {
@@ -164,11 +172,13 @@ enum Stored {
 /// Steps 6 to 8 for every story of a message: only when all are stored is it acknowledged.
 async fn publish_all(context: &Context, flight: &Flight, stories: Stories<Rejection>) -> Outcome {
     let of = u32::try_from(stories.len()).unwrap_or(u32::MAX);
+    let bytes = stories.iter().flatten().map(|enriched| enriched.body.len() as u64).sum();
+    let _taken = context.egress.room.take(bytes);
     let mut ended = Stored::Dead;
     for (number, story) in (1..).zip(stories) {
         let part = Part { number, of };
         let stored = match story {
-            Ok(enriched) => publish_record(context, flight, &enriched, part).await,
+            Ok(enriched) => publish_record(context, flight, enriched, part).await,
             Err(rejection) => bury(context, flight, &rejection, part).await,
         };
         ended = ended.max(stored);
@@ -247,9 +257,9 @@ fn hints(flight: &Flight, config: &Config) -> Hints {
 }
 
 /// Step 6: the record, and its PubAck; or the held stream, or a dead letter where it was killed.
-async fn publish_record(context: &Context, flight: &Flight, enriched: &Enriched, part: Part) -> Stored {
+async fn publish_record(context: &Context, flight: &Flight, mut enriched: Enriched, part: Part) -> Stored {
     let began = Instant::now();
-    let subject = record_subject(&context.config.streams.output.subject, enriched);
+    let subject = record_subject(&context.config.streams.output.subject, &enriched);
     let id = names::part_id(names::message_id(&flight.origin), part);
     let mut headers = names::origin_headers(&flight.origin, &flight.subject, flight.attempt, &id);
     put_part(&mut headers, part);
@@ -265,19 +275,19 @@ async fn publish_record(context: &Context, flight: &Flight, enriched: &Enriched,
         context.config.embargo.mode == EmbargoMode::Hold && !is_kill && *until > jiff::Timestamp::now()
     });
     if let Some(until) = until {
-        return park(context, flight, enriched, part, until, subject, &headers).await;
+        return park(context, flight, &enriched, part, until, subject, &headers).await;
     }
-    let mut body = enriched.body.clone();
+    let mut body = std::mem::take(&mut enriched.body);
     // Looked at last, just before the record goes out: a kill may have come meanwhile.
     if let Some(sighting) = &enriched.sighting {
         match context.keeper.see(sighting, place).await {
             Err(Stopped) => return Stored::Stopped,
             Ok(lineage) if lineage.state == Some(Standing::Killed) && !is_kill => {
-                return bury_killed(context, flight, enriched, part).await;
+                return bury_killed(context, flight, &enriched, part).await;
             }
             Ok(lineage) => {
                 put_lineage(&mut headers, &lineage);
-                body = put(body.to_vec(), &lineage).into();
+                body = put(body.into(), &lineage).into();
             }
         }
     }
@@ -298,7 +308,7 @@ async fn publish_record(context: &Context, flight: &Flight, enriched: &Enriched,
             if duplicate { Stored::Repeated } else { Stored::Recorded }
         }
         Err(Unpublished::Stopped) => Stored::Stopped,
-        Err(Unpublished::Killed) => bury_killed(context, flight, enriched, part).await,
+        Err(Unpublished::Killed) => bury_killed(context, flight, &enriched, part).await,
         Err(Unpublished::TooLarge(why)) => {
             let detail = format!("the record has {} bytes: {why}", body.len());
             let id = Some(enriched.id.clone());

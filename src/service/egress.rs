@@ -79,6 +79,46 @@ impl Drop for Held<'_> {
     }
 }
 
+/// Bounds the records that wait for their receipt. A record is larger than its story, so the permits
+/// alone do not bound what an output that stands still leaves in memory.
+#[derive(Debug)]
+pub struct Room {
+    taken: watch::Sender<u64>,
+    bytes_max: u64,
+}
+
+impl Room {
+    /// For so many bytes of records; what is being read at the moment comes on top.
+    pub fn new(bytes_max: u64) -> Self {
+        Self { taken: watch::Sender::new(0), bytes_max }
+    }
+
+    /// Waits until there is room.
+    pub async fn free(&self) {
+        // The sender lives in `self`, so the channel cannot close while this waits.
+        let _ = self.taken.subscribe().wait_for(|taken| *taken < self.bytes_max).await;
+    }
+
+    /// Takes so much, until the guard is dropped.
+    pub(super) fn take(&self, bytes: u64) -> Taken<'_> {
+        self.taken.send_modify(|taken| *taken += bytes);
+        Taken { room: self, bytes }
+    }
+}
+
+/// Room that is taken.
+#[derive(Debug)]
+pub(super) struct Taken<'a> {
+    room: &'a Room,
+    bytes: u64,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.room.taken.send_modify(|taken| *taken -= self.bytes);
+    }
+}
+
 /// Why a publication ended without being stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unpublished {
@@ -106,6 +146,8 @@ pub struct Egress {
     pub client: Client,
     /// The gate.
     pub gate: Arc<Gate>,
+    /// Room for records that wait for their receipt.
+    pub room: Room,
     /// Waits and pauses.
     pub delivery: Delivery,
     /// Ends retrying.
@@ -189,6 +231,20 @@ impl Egress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn there_is_room_again_when_records_have_gone_out() {
+        let room = Room::new(100);
+        room.free().await;
+        let (first, second) = (room.take(90), room.take(90));
+        let waiting = room.free();
+        tokio::pin!(waiting);
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        drop(first);
+        waiting.await;
+        drop(second);
+        assert_eq!(*room.taken.borrow(), 0);
+    }
 
     #[tokio::test]
     async fn the_gate_is_open_only_while_nothing_is_held() {

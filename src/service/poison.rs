@@ -78,7 +78,7 @@ impl Poison {
     /// # Errors
     /// The bucket does not answer: the story can neither be read nor blamed.
     pub async fn suspect(&self, durable: &str, origin: &Origin, lane: Lane) -> Result<Suspect, StateError> {
-        let turn = self.suspects.take(lane).await;
+        let turn = self.suspects.take(lane, &durable.into()).await;
         let key = format!("begun.{durable}.{}.{}", origin.sequence, origin.stored_ns);
         let mark = self.bucket.read(&key).await?;
         let begun = mark.map(|mark| {

@@ -3,7 +3,9 @@
 //! Whoever holds the [`Turn`] goes on; the others wait in their lane, first come, first served.
 //! When a turn ends it goes to the most urgent lane in which somebody waits, but after
 //! `rest_every` turns in a row of which one lane had all while a lower one waited, a lower one has
-//! a turn: urgent copy overtakes, and the rest is never starved.
+//! a turn: urgent copy overtakes, and the rest is never starved. Within a lane each input has a line
+//! of its own, and the lines have their turns in rotation: a flood on one input is not a queue before
+//! the others.
 
 use std::{
     collections::VecDeque,
@@ -47,9 +49,40 @@ pub struct Turns {
 #[derive(Debug, Default)]
 struct Queue {
     is_taken: bool,
-    waiting: [VecDeque<oneshot::Sender<Turn>>; Lane::ALL.len()],
+    waiting: [Lines; Lane::ALL.len()],
     /// Turns that each lane had in a row while a lower one waited.
     in_a_row: [u32; Lane::ALL.len()],
+}
+
+/// Those who wait in one lane: a line for each input in which somebody does, the next one first.
+#[derive(Debug, Default)]
+struct Lines(VecDeque<(Arc<str>, VecDeque<oneshot::Sender<Turn>>)>);
+
+impl Lines {
+    fn push(&mut self, input: &Arc<str>, waiting: oneshot::Sender<Turn>) {
+        match self.0.iter_mut().find(|(name, _)| name == input) {
+            Some((_, line)) => line.push_back(waiting),
+            None => self.0.push_back((input.clone(), VecDeque::from([waiting]))),
+        }
+    }
+
+    /// The first of the next line, which then goes behind the others.
+    fn pop(&mut self) -> Option<oneshot::Sender<Turn>> {
+        let (input, mut line) = self.0.pop_front()?;
+        let first = line.pop_front();
+        if !line.is_empty() {
+            self.0.push_back((input, line));
+        }
+        first
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().map(|(_, line)| line.len()).sum()
+    }
 }
 
 impl Turns {
@@ -59,7 +92,7 @@ impl Turns {
     }
 
     /// Waits for a turn. Dropping the future leaves the queue; dropping the turn hands it on.
-    pub async fn take(self: &Arc<Self>, lane: Lane) -> Turn {
+    pub async fn take(self: &Arc<Self>, lane: Lane, input: &Arc<str>) -> Turn {
         let waiting = {
             let mut queue = self.lock();
             if !queue.is_taken {
@@ -67,7 +100,7 @@ impl Turns {
                 return Turn { turns: Some(self.clone()) };
             }
             let (tell, told) = oneshot::channel();
-            queue.waiting[lane as usize].push_back(tell);
+            queue.waiting[lane as usize].push(input, tell);
             told
         };
         match waiting.await {
@@ -119,7 +152,7 @@ impl Queue {
             if self.waiting[lane].is_empty() {
                 continue;
             }
-            let lower_waits = self.waiting.iter().skip(lane + 1).any(|lower| !lower.is_empty());
+            let lower_waits = self.waiting.iter().skip(lane + 1).any(|lower| !Lines::is_empty(lower));
             chosen = Some(lane);
             if !lower_waits {
                 self.in_a_row[lane] = 0;
@@ -131,7 +164,7 @@ impl Queue {
             }
             self.in_a_row[lane] = 0;
         }
-        chosen.and_then(|lane| self.waiting[lane].pop_front())
+        chosen.and_then(|lane| self.waiting[lane].pop())
     }
 }
 
@@ -156,14 +189,19 @@ mod tests {
 
     type Waiting = (Lane, usize, BoxFuture<'static, Turn>);
 
-    /// The order in which those who wait behind one turn have theirs.
     fn order(rest_every: u32, lanes: &[Lane], leave: &[usize]) -> Vec<(Lane, usize)> {
+        let lanes: Vec<(Lane, &str)> = lanes.iter().map(|lane| (*lane, "main")).collect();
+        order_of_inputs(rest_every, &lanes, leave)
+    }
+
+    /// The order in which those who wait behind one turn have theirs.
+    fn order_of_inputs(rest_every: u32, lanes: &[(Lane, &str)], leave: &[usize]) -> Vec<(Lane, usize)> {
         let turns = Turns::new(rest_every);
-        let first = turns.take(Lane::Routine).now_or_never().expect("free");
+        let first = turns.take(Lane::Routine, &"main".into()).now_or_never().expect("free");
         let mut waiting: Vec<Waiting> = Vec::new();
-        for (index, lane) in lanes.iter().enumerate() {
-            let (turns, lane) = (turns.clone(), *lane);
-            let mut future = async move { turns.take(lane).await }.boxed();
+        for (index, (lane, input)) in lanes.iter().enumerate() {
+            let (turns, lane, input) = (turns.clone(), *lane, Arc::from(*input));
+            let mut future = async move { turns.take(lane, &input).await }.boxed();
             assert!((&mut future).now_or_never().is_none());
             waiting.push((lane, index, future));
         }
@@ -201,6 +239,14 @@ mod tests {
     }
 
     #[test]
+    fn inputs_have_their_turns_in_rotation_within_a_lane() {
+        let flood = [(Routine, "flood"); 4];
+        let waiting = [&flood[..], &[(Routine, "quiet"), (Urgent, "flood"), (Routine, "quiet")]].concat();
+        let found: Vec<usize> = order_of_inputs(9, &waiting, &[]).into_iter().map(|(_, index)| index).collect();
+        assert_eq!(found, [5, 0, 4, 1, 6, 2, 3]);
+    }
+
+    #[test]
     fn whoever_leaves_the_queue_holds_nobody_up() {
         assert_eq!(order(9, &[Routine, Urgent, Routine], &[0, 1]), [(Routine, 2)]);
     }
@@ -208,8 +254,9 @@ mod tests {
     #[test]
     fn a_turn_that_was_given_and_never_looked_at_goes_on() {
         let turns = Turns::new(1);
-        let first = turns.take(Routine).now_or_never().expect("free");
-        let mut waiting = turns.take(Routine).boxed();
+        let input = Arc::from("main");
+        let first = turns.take(Routine, &input).now_or_never().expect("free");
+        let mut waiting = turns.take(Routine, &input).boxed();
         assert!((&mut waiting).now_or_never().is_none());
         drop(first);
         drop(waiting);

@@ -12,13 +12,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/cluster.rs"]
+mod cluster;
 #[path = "../support/load.rs"]
 mod load;
 #[path = "../support/proxy.rs"]
 mod proxy;
 
+mod flood;
 mod network;
 mod server;
+mod three_nodes;
 mod workers;
 
 use std::time::{Duration, Instant};
