@@ -4,7 +4,7 @@
 STORIES ?= tests/fixtures/stories
 CARGO ?= cargo
 
-.PHONY: demo test check models gazetteer bench clean
+.PHONY: demo test faults soak check models gazetteer bench clean
 
 # A private nats-server, the worker, sample stories through it, and what came out.
 # STORIES=dir sends your own.
@@ -19,10 +19,16 @@ test:
 	INSTA_UPDATE=no $(CARGO) test --locked --workspace --features failpoints,otel --no-fail-fast
 
 # Faults of workers, servers and networks at their full length, and workers killed at every step with 200 seeds;
-# FAULT_SEEDS and FAULT_SEED choose others.
+# FAULT_SEEDS and FAULT_SEED choose others. Waits are those of the defaults: what is printed after "recovery" is what
+# an operator would see.
 faults:
 	@NATS_SERVER="$$(scripts/nats-server.sh)" && export NATS_SERVER && \
 	FAULTS=all FAULT_SEEDS="$${FAULT_SEEDS:-200}" $(CARGO) test --locked --features failpoints --test faults -- --nocapture
+
+# Faults at random for SOAK_MINUTES, by FAULT_SEED; prints the ledger's verdict and the memory.
+soak:
+	@NATS_SERVER="$$(scripts/nats-server.sh)" && export NATS_SERVER && \
+	SOAK_MINUTES="$${SOAK_MINUTES:-20}" $(CARGO) test --locked --features failpoints --test faults -- soak --nocapture
 
 # What CI asks for before the tests.
 check:

@@ -102,7 +102,7 @@ async fn the_connection_is_tested_as_often_as_is_said() {
     let world = World::telling().await;
     let worker = world.worker("worker", &["nats.ping_interval_ms=100"]);
     ready(&world, &worker).await;
-    // The sign of life of its own comes every second; left alone, the client asks every ten.
+    // The sign of life of its own comes every second; left alone, the client asks every three seconds.
     world
         .until("many tests", &worker, async |world| {
             let told = told(world);

@@ -113,7 +113,7 @@ async fn odd_messages_end_as_the_contract_says_and_the_worker_lives() {
         }
     }
     // They were published with ids of their own: those never act again, on whatever stream.
-    assert_eq!(ledger.one(1).header("Copydesk-Original-Nats-Msg-Id"), Some("upstream-0"));
+    assert_eq!(ledger.one(1).header("Copydesk-Original-nats-msg-id"), Some("upstream-0"));
     assert!(ledger.one(1).header(names::MESSAGE_ID).is_some_and(|id| id.starts_with("dead:WIRE_RAW:1:")));
     assert_eq!(ledger.one(8).subject, "wire.enriched.example-news");
     assert_eq!(ledger.one(7).subject, "wire.enriched.unknown");

@@ -5,11 +5,13 @@ pub mod version;
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::{Client, HeaderMap, Request, Subject, client::RequestErrorKind, jetstream};
+use async_nats::{Client, HeaderMap, HeaderName, HeaderValue, Request, Subject, client::RequestErrorKind, jetstream};
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use super::names;
 
 pub use self::connection::{Signs, connect};
 
@@ -101,9 +103,43 @@ struct ApiError {
 /// `JSStreamMessageExceedsMaximumErr` of nats-server.
 const MESSAGE_EXCEEDS_MAXIMUM: u32 = 10_054;
 
+/// Headers of ours that the server acts on.
+const ACTED_ON: [&str; 2] = [names::MESSAGE_ID, names::EXPECTED_STREAM];
+
+/// Writes in small letters what would hide a header of ours from the server. It looks for `Nats-Msg-Id:` in
+/// the bytes of all headers and takes the first hit alone: one that stands inside of another name
+/// (`Copydesk-Original-Nats-Msg-Id`) or a value makes it believe that there is no id, and the stream then
+/// stores every repeat (nats-server up to 2.12).
+fn unhidden(headers: HeaderMap) -> HeaderMap {
+    let hides = |name: &HeaderName, values: &[HeaderValue], own: &str| {
+        let name: &str = name.as_ref();
+        let hit = format!("{own}:");
+        (name != own && name.ends_with(own)) || values.iter().any(|value| value.as_str().contains(&hit))
+    };
+    if !headers.iter().any(|(name, values)| ACTED_ON.iter().any(|own| hides(name, values, own))) {
+        return headers;
+    }
+    let mut quiet = HeaderMap::new();
+    for (name, values) in headers.iter() {
+        let mut written: String = AsRef::<str>::as_ref(name).to_owned();
+        let is_own = ACTED_ON.contains(&written.as_str());
+        for own in ACTED_ON.iter().filter(|_| !is_own) {
+            written = written.replace(own, &own.to_ascii_lowercase());
+        }
+        for value in values {
+            let mut value = value.as_str().to_owned();
+            for own in ACTED_ON {
+                value = value.replace(own, &own.to_ascii_lowercase());
+            }
+            quiet.append(written.as_str(), value);
+        }
+    }
+    quiet
+}
+
 /// Publishes and waits for the PubAck (step 6, and step 8 for dead letters).
 pub async fn publish(client: &Client, subject: &str, headers: HeaderMap, body: Bytes, timeout: Duration) -> Receipt {
-    let request = Request::new().payload(body).headers(headers).timeout(None);
+    let request = Request::new().payload(body).headers(unhidden(headers)).timeout(None);
     let asking = client.send_request(subject.to_owned(), request);
     let Ok(answered) = tokio::time::timeout(timeout, asking).await else {
         return Receipt::Again(format!("no receipt within {} ms", timeout.as_millis()));
@@ -182,6 +218,26 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_header_hides_the_id_from_the_server() {
+        let mut headers = HeaderMap::new();
+        headers.insert(names::MESSAGE_ID, "dead:S:1:2");
+        headers.insert("X-Desk", "a");
+        assert_eq!(unhidden(headers.clone()), headers, "nothing to do");
+        headers.append("Copydesk-Original-Nats-Msg-Id", "up-1");
+        headers.append("Copydesk-Original-Nats-Msg-Id", "up-2");
+        headers.insert(names::DETAIL, "after Nats-Msg-Id: 7 and Nats-Expected-Stream: B");
+        headers.insert("Copydesk-Original-Nats-Expected-Stream", "C");
+        let quiet = unhidden(headers);
+        let get = |name| quiet.get_all(name).map(HeaderValue::as_str).collect::<Vec<_>>();
+        assert_eq!(get(names::MESSAGE_ID), ["dead:S:1:2"]);
+        assert_eq!(get("X-Desk"), ["a"]);
+        assert_eq!(get("Copydesk-Original-nats-msg-id"), ["up-1", "up-2"]);
+        assert_eq!(get("Copydesk-Original-nats-expected-stream"), ["C"]);
+        assert_eq!(get(names::DETAIL), ["after nats-msg-id: 7 and nats-expected-stream: B"]);
+        assert_eq!(quiet.len(), 5);
+    }
 
     #[test]
     fn receipts_are_believed_only_when_they_say_so() {

@@ -168,6 +168,10 @@ const PROBE_EXPIRES: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_secs(2);
 /// The same, where the broker does not say what is owed.
 const LINGER: Duration = Duration::from_millis(250);
+/// How often the broker says that it still knows an open request.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Without a word for so long a request is lost: its leader has died, or nothing passes.
+const QUIET: Duration = Duration::from_secs(3);
 /// How many stories of a request the broker did not send (header of its last word).
 const PENDING_MESSAGES: &str = "Nats-Pending-Messages";
 
@@ -250,11 +254,16 @@ impl Puller {
             Ok(answers) => answers,
             Err(error) => return Ended::Trouble(error.to_string()),
         };
-        let request = serde_json::json!({
+        let mut request = serde_json::json!({
             "batch": asked,
             "max_bytes": room.room.bytes,
             "expires": expires.as_nanos() as u64,
         });
+        // A request that ends sooner than its silence would be noticed needs none.
+        let mut has_heartbeat = expires > QUIET;
+        if has_heartbeat {
+            request["idle_heartbeat"] = (HEARTBEAT.as_nanos() as u64).into();
+        }
         if let Err(error) =
             self.client.publish_with_reply(self.subject.clone(), inbox, request.to_string().into()).await
         {
@@ -262,7 +271,8 @@ impl Puller {
         }
         failpoint::hit("asked");
         let deadline = tokio::time::sleep(expires + LATE);
-        tokio::pin!(deadline);
+        let quiet = tokio::time::sleep(QUIET);
+        tokio::pin!(deadline, quiet);
         let mut at_deadline = Ended::Trouble("the broker did not end the request".to_owned());
         let mut stopping = false;
         // How many stories the request brings in all; less once the broker has said that it is over.
@@ -273,6 +283,7 @@ impl Puller {
                 () = self.stop.cancelled(), if !stopping => {
                     // What is on its way already is taken in, so that it can be given back at once.
                     stopping = true;
+                    has_heartbeat = false;
                     at_deadline = Ended::Normally;
                     deadline.as_mut().reset(Instant::now() + LATE);
                     if answers.drain().await.is_err() {
@@ -283,11 +294,15 @@ impl Puller {
                 // The broker forgets its requests with the connection.
                 () = lost(&mut connected) => return Ended::Normally,
                 () = &mut deadline => return at_deadline,
+                () = &mut quiet, if has_heartbeat => {
+                    return Ended::Trouble("the broker does not know the request any more".to_owned());
+                }
                 message = answers.next() => message,
             };
             let Some(message) = message else {
                 return if stopping { Ended::Normally } else { Ended::Trouble("the subscription ended".to_owned()) };
             };
+            quiet.as_mut().reset(Instant::now() + QUIET);
             // A story is what can be acknowledged, whatever its headers say.
             let info = message.reply.as_deref().and_then(flight::parse_reply);
             if let (Some(info), Some(reply)) = (info, message.reply.clone()) {
@@ -295,7 +310,9 @@ impl Puller {
                 arrived(Arrival { info, message, reply, permit });
                 continue;
             }
-            match message.status.and_then(|status| last_word(status, &message)) {
+            let word = message.status.and_then(|status| last_word(status, &message));
+            has_heartbeat &= word.is_none();
+            match word {
                 None => {}
                 Some(LastWord::Over(unsent)) => {
                     let received = asked - room.room.stories;

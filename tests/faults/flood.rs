@@ -1,9 +1,6 @@
 //! More than can be done: bursts, floods, and workers that are stopped in the middle of it.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
@@ -16,27 +13,20 @@ use futures_util::{StreamExt, stream};
 use crate::{
     all, ended,
     load::{BROKEN_EVERY, Load},
-    outcomes,
+    memory, outcomes,
     proxy::{Fault, Proxy},
     quick, ready, ready_at,
-    support::{Worker, World, story},
+    support::{World, story},
 };
 
 /// Publishes many at once; every receipt is waited for.
 async fn publish_all(world: &World, subject: &str, count: u64, body: impl Fn(u64) -> Bytes) {
     let client = &world.broker.client;
     let receipts = stream::iter(1..=count)
-        .map(|number| broker::publish(client, subject, HeaderMap::new(), body(number), Duration::from_secs(60)));
+        .map(|number| broker::publish(client, subject, HeaderMap::new(), body(number), Duration::from_mins(1)));
     let stored =
         receipts.buffer_unordered(128).filter(|receipt| std::future::ready(matches!(receipt, Receipt::Stored { .. })));
     assert_eq!(stored.count().await as u64, count, "stories that the stream has taken");
-}
-
-/// A figure of the process, in KiB (`/proc/<pid>/status`).
-fn memory(worker: &Worker, name: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", worker.pid())).expect("a process");
-    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect("a figure");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
 /// What a worker may need above what it needs idle and its budget: the threads' working memory, the

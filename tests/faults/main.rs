@@ -22,6 +22,7 @@ mod proxy;
 mod flood;
 mod network;
 mod server;
+mod soak;
 mod three_nodes;
 mod workers;
 
@@ -39,10 +40,22 @@ const QUICK: [&str; 4] = [
 
 /// Work flows again within this time after the fault is over. What it took is printed; the limit has
 /// room for a machine that does other things.
-const FLOWS_AGAIN: Duration = Duration::from_secs(30);
+const FLOWS_AGAIN: Duration = Duration::from_mins(1);
 
+/// A worker that is not quicker than stories come, so that a fault meets it at work.
+const PACED: [&str; 2] = ["limits.stories_per_second=60", "limits.stories_burst=5"];
+/// Stories a second that come meanwhile.
+const COMING: u64 = 70;
+
+/// Settings that make waiting short. With `FAULTS=all` the waits are those of the defaults, so that
+/// what is printed is what an operator sees.
 fn quick<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    QUICK.iter().copied().chain(more.iter().copied()).collect()
+    let is_wait = |setting: &&str| setting.starts_with("delivery.") || setting.starts_with("nats.");
+    QUICK.iter().chain(more).copied().filter(|setting| !all() || !is_wait(setting)).collect()
+}
+
+fn paced<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    quick(&[&PACED, more].concat())
 }
 
 async fn ready(world: &World, set: &[&str]) -> Worker {
@@ -95,4 +108,11 @@ async fn flows_again(fault: &str, worker: &Worker) -> Duration {
     }
     eprintln!("recovery | {fault} | {} ms", began.elapsed().as_millis());
     began.elapsed()
+}
+
+/// A figure of the process, in KiB (`/proc/<pid>/status`).
+fn memory(worker: &Worker, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", worker.pid())).expect("a process");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect("a figure");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
 }

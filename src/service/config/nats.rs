@@ -68,7 +68,7 @@ impl Default for Nats {
             inbox_prefix: "_INBOX".to_owned(),
             connect_timeout_ms: 5_000,
             reconnect_delay_max_ms: 2_000,
-            ping_interval_ms: 10_000,
+            ping_interval_ms: 3000,
             request_timeout_ms: 5_000,
         }
     }
