@@ -14,7 +14,8 @@
 //! Transmission Guidelines", as the North American agencies use it.
 //!
 //! Read: all of the above, several transmissions in a row, the take and version words of the slug
-//! line, tabular copy line by line, teletypesetters' quotation marks and dashes. Transmissions
+//! line, tabular copy line by line, teletypesetters' quotation marks and dashes, header lines that
+//! have no mark and stand above the first paragraph, several header elements on one line. Transmissions
 //! of which the controls were stripped on the way are read by their lines (`wire.no_controls`).
 //!
 //! Not read: typesetting commands other than `^`, `<`, `=` and the half fraction; the "Adv" mark
@@ -22,7 +23,7 @@
 
 use serde_json::{Value, json};
 
-use super::{DecodeError, STORIES_MAX, Stories, charset, note_once, times, wire};
+use super::{DecodeError, STORIES_MAX, Stories, charset, newsml_g2, note_once, times, wire};
 use crate::{
     story::{Anomaly, DeclaredStatus, Format, Markup, MarkupKind, ReferenceTime, Story, TimeBasis},
     text::{Span, from, until},
@@ -233,6 +234,12 @@ fn trailer(line: &str) -> Option<(String, String, times::Time)> {
     let line = wire::plain_line(line);
     let line = line.trim_matches(['\t', ' ', '^', '<', '=']);
     let (agency, rest) = line.split_once('-')?;
+    if let Some(time) = times::read_clock_first_trailer(rest)
+        && (1..=8).contains(&agency.len())
+        && agency.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    {
+        return Some((agency.to_owned(), String::new(), time));
+    }
     let (wire, rest) = rest.split_once('-')?;
     let fits = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let time = times::read_anpa_trailer(rest)?;
@@ -247,7 +254,9 @@ fn read_trailer(text: &str, story: &mut Story) {
         return;
     };
     story.source = Some(agency.to_uppercase());
-    put(story, "wire", json!(wire_name));
+    if !wire_name.is_empty() {
+        put(story, "wire", json!(wire_name));
+    }
     if time.zone_assumed {
         times::note_zone(&mut story.anomalies);
     }
@@ -270,9 +279,28 @@ impl Line {
         let is_header = trimmed.starts_with('^');
         let ends = trimmed.ends_with(['<', '=']) && trimmed != "<=";
         let words = trimmed.trim_start_matches('^').trim_end_matches(['<', '=']).trim();
-        let begins = is_tab_line || clean.starts_with("   ");
+        // Two strokes stand before a sign-off.
+        let begins = is_tab_line || clean.starts_with("   ") || trimmed.starts_with("==");
         (!words.is_empty()).then(|| Self { words: wire::typeset(words), is_header, begins, ends })
     }
+}
+
+/// Header lines without a mark.
+const UNMARKED_LINES_MAX: usize = 8;
+
+/// The header elements of a line; a line of anything else is one.
+fn split_elements(line: &str) -> Vec<&str> {
+    if !line.starts_with('^') || !line.contains("< ^") {
+        return vec![line];
+    }
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for at in memchr::memmem::find_iter(line.as_bytes(), b"< ^") {
+        parts.push(until(from(line, start), at + 1 - start));
+        start = at + 2;
+    }
+    parts.push(from(line, start));
+    parts
 }
 
 fn read_body(body: &str, story: &mut Story) {
@@ -280,7 +308,9 @@ fn read_body(body: &str, story: &mut Story) {
     let is_tabular = story.extra.contains_key("anpa1312.format");
     // Whether the next line goes on with the one above.
     let mut open = false;
-    for raw in body.split('\n') {
+    // Two header elements on one line: `^*9006< ^AP-Headlines,0176<`.
+    let elements = |line| split_elements(line);
+    for raw in body.split('\n').flat_map(elements) {
         let Some(line) = Line::read(raw) else {
             // An empty line closes a paragraph of running copy.
             open &= !raw.trim().is_empty();
@@ -296,6 +326,16 @@ fn read_body(body: &str, story: &mut Story) {
         }
         open = lines.last().is_some_and(|last| !last.ends && (last.is_header || last.begins) && !is_tabular);
     }
+    if lines.iter().all(|line| !line.is_header) {
+        // Agencies that write no marks set the paragraphs in, and not the header.
+        let first = lines.iter().position(|line| line.begins).unwrap_or(0);
+        if (1..=UNMARKED_LINES_MAX).contains(&first) {
+            for line in lines.iter_mut().take(first) {
+                line.is_header = true;
+                line.words = line.words.trim_end_matches(['+', ' ']).to_owned();
+            }
+        }
+    }
     let header_lines = lines.iter().take_while(|line| line.is_header).count();
     // What stands below the byline and the author's house belongs to the copy.
     let byline = lines.iter().take(header_lines).position(|line| is_byline(&line.words));
@@ -304,8 +344,13 @@ fn read_body(body: &str, story: &mut Story) {
     read_header_lines(&lines, story);
     if copy.is_empty() {
         // A list of headlines, a kill: what the header holds beside the slug is the copy.
-        let copy = lines.iter().skip(1).map(|line| line.words.as_str()).filter(|words| wire::status(words).is_none());
+        let slug = 1 + lines.iter().take_while(|line| is_serial(&line.words)).count();
+        let copy =
+            lines.iter().skip(slug).map(|line| line.words.as_str()).filter(|words| wire::status(words).is_none());
         story.text = copy.collect::<Vec<_>>().join("\n");
+        // It is all in the text.
+        story.summary = None;
+        newsml_g2::drop_repeated_headline(story);
         return;
     }
     for line in copy {
@@ -338,8 +383,11 @@ fn read_header_lines(lines: &[Line], story: &mut Story) {
     for (index, line) in lines.iter().enumerate() {
         let words = line.words.as_str();
         let low = until(words, words.floor_char_boundary(24)).to_lowercase();
-        if index == 0 && is_slug(words, story) {
+        let low = low.trim_start_matches(['(', '[', '*', ' ']);
+        if story.slugline.is_none() && index <= 1 && is_slug(words, story) {
             read_slug(words, story);
+        } else if index == 0 && is_serial(words) {
+            put(story, "serial", json!(words.trim_start_matches('*')));
         } else if low.starts_with("eds:") || low.starts_with("eds.:") || low.starts_with("editors") {
             notes.push(words);
         } else if low.starts_with("ap photo") || low.starts_with("with ap ") || low.starts_with("photo") {
@@ -381,6 +429,11 @@ fn is_house(words: &str) -> bool {
         ["press", "writer", "writers", "correspondent", "reporter", "editor", "staff", "columnist", "news", "service"];
     let low = words.to_lowercase();
     words.len() <= 80 && (is_byline(words) || low.split([' ', '/', ',']).any(|word| WORDS.contains(&word)))
+}
+
+/// `*9006`: a number for the machines of the receiver.
+fn is_serial(words: &str) -> bool {
+    words.strip_prefix('*').is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The first header line is the slug where it shares its opening with the keyword, or looks so.

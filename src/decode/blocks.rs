@@ -14,8 +14,12 @@
 //! others it was laid out by a program and is one paragraph; where there are blank lines, or
 //! lines at the margin beside indented ones, it is a wire's own layout, and is taken apart.
 //!
-//! Left out: scripts, styles, forms, navigation, pictures; their captions are kept apart. What
-//! the markup says of a piece of text (heading, list item, person …) is kept as [`Markup`].
+//! `br` ends a line, unless it stands where a line of a wire was full and a sentence goes on: then
+//! it is a space.
+//!
+//! Left out: scripts, styles, forms, navigation, pictures; their captions are kept apart, and so is
+//! what a page says above its text (a `header` with a heading in it). What the markup says of a
+//! piece of text (heading, list item, person …) is kept as [`Markup`].
 
 use super::{entities, html, note_once};
 use crate::{
@@ -31,6 +35,10 @@ const CELL_BYTES_MAX: usize = 200;
 const OPEN_HINTS_MAX: usize = 64;
 /// Stands for the gap between two cells until the line is written.
 const CELL_MARK: char = '\u{1f}';
+/// Stands for a `br` until the line is written.
+const BREAK_MARK: char = '\u{1e}';
+/// How long the lines of a wire are, in bytes: those that a `br` ends in the middle of a sentence.
+const FULL_LINE_BYTES: std::ops::Range<usize> = 40..100;
 
 /// What came of a marked-up text.
 #[derive(Debug, Default)]
@@ -41,6 +49,8 @@ pub(super) struct Body {
     pub(super) markup: Vec<Markup>,
     /// Captions of pictures and other media.
     pub(super) captions: Vec<String>,
+    /// What a page says above its text: slug words, its date, the headline once more.
+    pub(super) page_heads: Vec<String>,
     /// What was odd.
     pub(super) anomalies: Vec<Anomaly>,
 }
@@ -66,6 +76,10 @@ pub(super) struct Blocks {
     skipped: usize,
     media: usize,
     caption: Option<String>,
+    /// The text of a `header` that stands open, and whether a heading is in it.
+    page_head: Option<(String, bool)>,
+    /// Whether a paragraph had breaks where the lines of a wire were full.
+    is_wrapped: bool,
     /// Set inside text that is read a second time.
     is_second_reading: bool,
 }
@@ -88,13 +102,15 @@ enum Class {
     Skip,
     Media,
     Caption,
+    PageHead,
 }
 
 fn class(name: &str) -> Class {
     match name {
-        "p" | "div" | "block" | "section" | "article" | "main" | "header" | "address" | "dl" | "dt" | "dd" | "ul"
-        | "ol" | "center" | "body" | "html" | "body.content" | "body.end" | "tagline" | "bibliography" | "details"
+        "p" | "div" | "block" | "section" | "article" | "main" | "address" | "dl" | "dt" | "dd" | "ul" | "ol"
+        | "center" | "body" | "html" | "body.content" | "body.end" | "tagline" | "bibliography" | "details"
         | "summary" | "credit" | "datasource" | "hr" => Class::Paragraph,
+        "header" => Class::PageHead,
         "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "hl1" | "hl2" | "caption" => Class::Heading,
         "li" => Class::ListItem,
         "blockquote" | "bq" => Class::Quotation,
@@ -169,6 +185,16 @@ impl Blocks {
             Class::Skip => self.skipped += usize::from(!is_void(name)),
             Class::Media => self.media += 1,
             Class::Caption => self.caption = Some(String::new()),
+            Class::PageHead => {
+                self.end_block();
+                self.page_head.get_or_insert_default();
+            }
+            _ if self.page_head.is_some() => {
+                if let Some((text, has_heading)) = &mut self.page_head {
+                    *has_heading |= class == Class::Heading;
+                    text.push_str(if matches!(class, Class::Inline | Class::Hint(_)) { "" } else { " " });
+                }
+            }
             _ if self.media > 0 => {
                 if let Some(caption) = &mut self.caption {
                     caption.push(' ');
@@ -225,6 +251,13 @@ impl Blocks {
         match class {
             Class::Media => self.media = self.media.saturating_sub(1),
             Class::Caption => self.end_caption(),
+            Class::PageHead => self.end_page_head(),
+            // `time` stands beside other things there, as a block does.
+            _ if self.page_head.is_some() => {
+                if let Some((text, _)) = self.page_head.as_mut().filter(|_| class != Class::Inline) {
+                    text.push(' ');
+                }
+            }
             Class::Inline | Class::Break | Class::Skip => {}
             _ if self.media > 0 => {}
             Class::Hint(kind) => {
@@ -261,6 +294,8 @@ impl Blocks {
         }
         if let Some(caption) = &mut self.caption {
             caption.push_str(text);
+        } else if let Some((head, _)) = &mut self.page_head {
+            head.push_str(text);
         } else if self.media == 0 {
             self.line.push_str(text);
         }
@@ -268,6 +303,7 @@ impl Blocks {
 
     /// Ends the last paragraph and gives what came of it all.
     pub(super) fn finish(mut self) -> Body {
+        self.end_page_head();
         self.flush();
         self.end_caption();
         if self.body.markup.len() >= MARKUP_MAX {
@@ -286,6 +322,20 @@ impl Blocks {
         }
     }
 
+    /// A `header` without a heading in it is a paragraph like others.
+    fn end_page_head(&mut self) {
+        let Some((text, has_heading)) = self.page_head.take() else { return };
+        if !has_heading {
+            self.line.push_str(&text);
+            self.flush();
+            return;
+        }
+        let text = join_space(&text);
+        if !text.is_empty() && self.body.page_heads.len() < MARKUP_MAX {
+            self.body.page_heads.push(text);
+        }
+    }
+
     /// A block begins or ends. In a cell of a table of figures it ends no line.
     fn end_block(&mut self) {
         if self.tables == 0 || self.line.len() - self.cell_start.min(self.line.len()) > CELL_BYTES_MAX {
@@ -298,18 +348,18 @@ impl Blocks {
     fn break_line(&mut self) {
         if self.preformatted > 0 {
             self.line.push('\n');
+        } else if self.tables == 0 {
+            self.line.push(BREAK_MARK);
         } else {
-            let kind = self.line_kind;
             self.end_block();
-            self.line_kind = kind.filter(|_| self.tables == 0);
         }
     }
 
-    /// Writes the line that was read.
+    /// Writes the line that was read; one with breaks in it as several, unless they are a wire's.
     fn flush(&mut self) {
         self.cell_start = 0;
         self.row_has_cell = false;
-        let mut line = std::mem::take(&mut self.line);
+        let line = std::mem::take(&mut self.line);
         let kind = self.line_kind.take().or(if self.list_items > 0 {
             Some(MarkupKind::ListItem)
         } else if self.notes > 0 {
@@ -324,7 +374,29 @@ impl Blocks {
             self.line_hints.push((Span { start: *start, end: line.len() as u32 }, *kind));
             *start = 0;
         }
-        let mut hints = std::mem::take(&mut self.line_hints);
+        let hints = std::mem::take(&mut self.line_hints);
+        if memchr::memchr(BREAK_MARK as u8, line.as_bytes()).is_none() {
+            self.flush_line(line, kind, hints);
+            return;
+        }
+        if is_wrapped(&line, self.is_wrapped) {
+            self.is_wrapped = true;
+            self.flush_line(line.replace(BREAK_MARK, " "), kind, hints);
+            return;
+        }
+        let mut start = 0;
+        for piece in line.split(BREAK_MARK) {
+            let end = start + piece.len();
+            let within = |(span, kind): &(Span, MarkupKind)| {
+                let (from, to) = (span.start().max(start), span.end().min(end));
+                (from < to).then(|| (Span::new(from - start, to - start), *kind))
+            };
+            self.flush_line(piece.to_owned(), kind, hints.iter().filter_map(within).collect());
+            start = end + 1;
+        }
+    }
+
+    fn flush_line(&mut self, mut line: String, kind: Option<MarkupKind>, mut hints: Vec<(Span, MarkupKind)>) {
         if line.chars().all(|character| character.is_whitespace() || character == CELL_MARK) {
             line.clear();
             self.line = line;
@@ -374,6 +446,7 @@ impl Blocks {
             }
         }
         self.body.captions.extend(inner.captions);
+        self.body.page_heads.extend(inner.page_heads);
         None
     }
 
@@ -461,6 +534,22 @@ impl Blocks {
             self.push_markup(Span::new(start, self.body.text.len()), kind);
         }
     }
+}
+
+/// Whether the breaks inside a paragraph stand where the lines of a wire were full: all lines but the
+/// last are long and end no sentence, and one goes on with a small letter. Where a paragraph above was
+/// so, names may begin every line.
+fn is_wrapped(line: &str, was_wrapped: bool) -> bool {
+    let pieces: Vec<&str> = line.split(BREAK_MARK).map(str::trim).filter(|piece| !piece.is_empty()).collect();
+    let [full @ .., _] = pieces.as_slice() else { return false };
+    let ends = |piece: &&str| piece.ends_with(['.', '!', '?', ':', ';', '”', '"']);
+    let goes_on = |pair: &[&str]| {
+        let [above, below] = pair else { return false };
+        below.starts_with(char::is_lowercase) && !ends(above)
+    };
+    !full.is_empty()
+        && full.iter().all(|piece| FULL_LINE_BYTES.contains(&piece.len()))
+        && (pieces.windows(2).any(goes_on) || (was_wrapped && !full.iter().any(ends)))
 }
 
 /// How the line ends inside a paragraph are to be read.
@@ -614,6 +703,32 @@ mod tests {
             "(Adds detail)\nBATH, May 2 (Northwire) - Rain fell on the town.\nIt stopped.\n* One\n* Two"
         );
         assert_eq!(body.anomalies.first().map(|a| a.code), Some("markup.lines_in_paragraph"));
+    }
+
+    #[test]
+    fn breaks_where_a_line_was_full_are_spaces() {
+        let body = read(
+            "<p>   The ferry <b>board</b> said the crossing would stay shut until <br />the pier is mended, and that <person>Ann \
+             Moss</person> of the Bells <br />Line would see to it.</p><p>Bath: rain<br>Stowe: sun</p>",
+        );
+        assert_eq!(
+            body.text,
+            "The ferry board said the crossing would stay shut until the pier is mended, and that Ann Moss of the Bells \
+             Line would see to it.\nBath: rain\nStowe: sun"
+        );
+        assert_eq!(body.markup.first().map(|markup| markup.span.of(&body.text)), Some("Ann Moss"));
+    }
+
+    #[test]
+    fn what_a_page_says_above_its_text_is_kept_apart() {
+        let body = read(
+            "<body><header><ul><li>Ferries</li><li>Stowe</li></ul><time>4 March</time><h1>Ferry <i>sinks</i></h1></header>\
+             <section><p>It sank.</p></section><header><p>Nobody was hurt.</p></header></body>",
+        );
+        assert_eq!(
+            (body.text.as_str(), body.page_heads),
+            ("It sank.\nNobody was hurt.", vec!["Ferries Stowe 4 March Ferry sinks".to_owned()])
+        );
     }
 
     #[test]

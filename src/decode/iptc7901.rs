@@ -15,7 +15,9 @@
 //! Standard: IPTC Recommendation 7901, "The IPTC Recommended Message Format", as agencies use it.
 //!
 //! Read: all of the above, several transmissions in a row, transmissions between `ZCZC` and
-//! `NNNN`, headers with loose spacing, copy of which the lines are not wrapped. Notes that are
+//! `NNNN` with their routing lines and the codes of telex desks (`$` category, `:` slug), headers
+//! with loose spacing, slugs without a stroke that stand in a paragraph of their own, copy of which
+//! the lines are not wrapped. Notes that are
 //! not for publication (from `# Notebook`, or the line that says so, to the end) are kept as the
 //! note to editors, not as text. Transmissions of which the controls were stripped on the way
 //! are read by their lines (`wire.no_controls`).
@@ -156,6 +158,14 @@ fn read(transmission: &str, story: &mut Story) {
     if telex && body.first().is_some_and(|line| is_routing(line)) {
         put(story, "routing", json!(body.remove(0).trim()));
     }
+    if telex {
+        take_codes(&mut body, story);
+        for line in &mut body {
+            if let Some(words) = without_telex_marks(line) {
+                *line = Cow::Owned(words);
+            }
+        }
+    }
     take_header_below(&mut body, story);
     read_trailer(parts.trailer, &mut body, story);
     let notes = may_have_notes(parts.body).then(|| body.iter().position(|line| is_not_for_publication(line))).flatten();
@@ -183,6 +193,34 @@ fn take_header_below(body: &mut Vec<Cow<'_, str>>, story: &mut Story) {
 fn is_routing(line: &str) -> bool {
     let line = line.trim();
     (1..=12).contains(&line.len()) && line.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == ' ')
+}
+
+/// Lines of codes above a telex, each with a mark of its own.
+const CODE_LINES_MAX: usize = 12;
+
+/// `%MNETALL`, `$J`, `:Ferries`, `*X`.
+fn take_codes(body: &mut Vec<Cow<'_, str>>, story: &mut Story) {
+    let is_code =
+        |line: &str| line.starts_with(['%', '$', ':', '*', '@']) && !line.starts_with("* ") && line.len() <= 80;
+    let count = body.iter().take(CODE_LINES_MAX).take_while(|line| is_code(line.trim())).count();
+    for line in body.drain(..count) {
+        let line = line.trim();
+        let words = from(line, 1).trim();
+        match until(line, 1) {
+            "$" if !words.is_empty() => story.category = Some(words.to_owned()),
+            ":" if !words.is_empty() && story.slugline.is_none() => story.slugline = Some(words.to_owned()),
+            _ if words.is_empty() => {}
+            _ => put_line(story, "codes", line),
+        }
+    }
+}
+
+/// `<STRADBROKE PLATE .=!` → `STRADBROKE PLATE .`: the marks with which typesetters are told of a line.
+fn without_telex_marks(line: &str) -> Option<String> {
+    let words = line.trim_end();
+    let ended = words.strip_suffix("<!").or_else(|| words.strip_suffix("=!"));
+    let began = ended.unwrap_or(words).strip_prefix('<');
+    began.or(ended).map(str::to_owned)
 }
 
 fn read_first_line(line: &str, story: &mut Story) {
@@ -218,7 +256,7 @@ fn read_slug_line(line: &str, story: &mut Story) {
             slug.push(' ');
             slug.push_str(&line);
         }
-        None => story.slugline = Some(line.trim_end_matches('/').to_owned()),
+        None => story.slugline = Some(line.trim_matches('/').to_owned()),
     }
 }
 
@@ -279,7 +317,12 @@ fn read_header_lines(body: &[Cow<'_, str>], has_start: bool, story: &mut Story) 
     let end = header_end(body, has_start);
     let mut headline: Vec<&str> = Vec::new();
     let mut byline: Vec<&str> = Vec::new();
-    for line in body.iter().take(end).map(|line| line.trim()).filter(|line| !line.is_empty()) {
+    let slug = slug_paragraph(body.get(..end).unwrap_or_default()).filter(|_| story.slugline.is_none());
+    if let Some(slug) = slug {
+        story.slugline = body.get(slug).map(|line| line.trim().to_owned());
+    }
+    let lines = body.iter().take(end).enumerate().filter(|(at, _)| Some(*at) != slug);
+    for line in lines.map(|(_, line)| line.trim()).filter(|line| !line.is_empty()) {
         let words = line.trim_end_matches('=').trim();
         let low = words.to_lowercase();
         if words.is_empty() {
@@ -288,13 +331,16 @@ fn read_header_lines(body: &[Cow<'_, str>], has_start: bool, story: &mut Story) 
         if let Some((kind, number)) = wire::status(words) {
             set_status(story, kind, number);
         } else if story.slugline.is_none() && is_slug(words) {
-            story.slugline = Some(words.trim_end_matches('/').to_owned());
+            story.slugline = Some(words.trim_matches('/').to_owned());
         } else if is_byline(words) {
             byline.push(words);
-        } else if low.starts_with("eds:") || low.starts_with("editors:") || low.starts_with("attention") {
+        } else if is_note(words) {
             let note = story.ednote.get_or_insert_default();
             note.push_str(if note.is_empty() { "" } else { "\n" });
             note.push_str(words);
+            if let Some(kind) = status_of_note(&low) {
+                set_status(story, kind, None);
+            }
         } else if is_label(words) {
             put_line(story, "label", words);
         } else if words.starts_with('(') && words.ends_with(')') {
@@ -308,6 +354,35 @@ fn read_header_lines(body: &[Cow<'_, str>], has_start: bool, story: &mut Story) 
     story.headline = Some(headline.join(" ")).filter(|headline| !headline.is_empty());
     story.byline = Some(byline.join(", ")).filter(|byline| !byline.is_empty());
     end
+}
+
+fn is_note(words: &str) -> bool {
+    let low = until(words, words.floor_char_boundary(16)).to_lowercase();
+    ["eds:", "editors:", "attention"].iter().any(|mark| low.starts_with(mark))
+}
+
+/// `ATTENTION - adds quotes ///`: what a note above the story says has become of it.
+fn status_of_note(low: &str) -> Option<DeclaredStatus> {
+    let words = low.strip_prefix("attention").unwrap_or(low).trim_start_matches([' ', '-', ':', '–']);
+    let opens = |words_of: &[&str]| words_of.iter().any(|word| words.starts_with(word));
+    if opens(&["correct", "corrig", "rectifi"]) {
+        Some(DeclaredStatus::Correction)
+    } else if opens(&["add", "update", "ajout", "actualis", "recast", "incorporat"]) {
+        Some(DeclaredStatus::Update)
+    } else {
+        None
+    }
+}
+
+/// Where the first paragraph of a header is one short line, and the headline is another: the slug.
+fn slug_paragraph(header: &[Cow<'_, str>]) -> Option<usize> {
+    let first = header.iter().position(|line| !line.trim().is_empty())?;
+    let line = header.get(first)?.trim();
+    let is_alone = header.get(first + 1).is_some_and(|next| next.trim().is_empty());
+    let has_more = header.iter().skip(first + 2).any(|line| !line.trim().is_empty());
+    let fits = line.len() <= 60 && !line.ends_with(['.', '!', '?', '=', ':']) && !line.starts_with('(');
+    (is_alone && has_more && fits && wire::status(line).is_none() && !is_label(line) && !is_byline(line))
+        .then_some(first)
 }
 
 /// How many lines of the body stand above the copy.
@@ -338,9 +413,12 @@ fn header_end(body: &[Cow<'_, str>], has_start: bool) -> usize {
         words += usize::from(!is_apart);
         end = at + 1;
         let next_is_blank = body.get(at + 1).is_none_or(|next| next.trim().is_empty());
-        // One line of headline directly above the copy: whatever follows is copy.
-        if words > 0 && !next_is_blank && body.get(at + 1).is_some_and(|next| next.starts_with("  ") || next.len() > 60)
-        {
+        // One line of headline directly above the copy: whatever follows is copy, unless it says that
+        // it is none.
+        let next = body.get(at + 1).map(|next| next.trim()).unwrap_or_default();
+        let is_header = is_byline(next) || is_note(next) || is_label(next) || wire::status(next).is_some();
+        let opens_copy = body.get(at + 1).is_some_and(|next| next.starts_with("  ") || next.len() > 60);
+        if words > 0 && !next_is_blank && opens_copy && !is_header {
             return end;
         }
     }
@@ -359,14 +437,26 @@ fn is_slug(words: &str) -> bool {
 }
 
 fn is_byline(words: &str) -> bool {
-    words.len() <= 120 && matches!(words.split(' ').next(), Some("By" | "BY" | "Von" | "Par" | "Por" | "Di"))
+    let mut parts = words.split(' ');
+    let is_by = |word: &str| matches!(word.to_lowercase().as_str(), "by" | "von" | "par" | "por" | "di");
+    // "by Jane Doe", but not "by and large".
+    words.len() <= 120
+        && parts.next().is_some_and(is_by)
+        && parts.next().is_some_and(|name| name.starts_with(char::is_uppercase))
 }
 
 /// Words above a headline that say how much it matters.
 fn is_label(words: &str) -> bool {
     const LABELS: [&str; 10] =
         ["URGENT", "FLASH", "ALERT", "EXTRA", "BULLETIN", "EXCLUSIVE", "EIL", "BLITZ", "SNAP", "EXKLUSIV"];
-    LABELS.contains(&words.trim_matches(['*', '+', ' ', ':', '=']))
+    LABELS.contains(&words.trim_matches(['*', '+', ' ', ':', '='])) || is_net(words)
+}
+
+/// `3RD NET`: a further version for the web.
+fn is_net(words: &str) -> bool {
+    let digits = words.bytes().take_while(u8::is_ascii_digit).count();
+    let rest = from(words, digits);
+    digits > 0 && matches!(rest, "ST NET" | "ND NET" | "RD NET" | "TH NET")
 }
 
 fn set_status(story: &mut Story, kind: DeclaredStatus, number: Option<u32>) {
@@ -381,10 +471,23 @@ fn set_status(story: &mut Story, kind: DeclaredStatus, number: Option<u32>) {
     story.version = number.or(story.version);
 }
 
+/// Below this a line is short: where the next word would have fitted, it was ended on purpose.
+const SHORT_LINE_BYTES: usize = 45;
+
+/// Whether a line ends because it was full, so that the next one goes on with it.
+fn is_full(line: &str, next: &str, width: usize) -> bool {
+    let word = next.split_whitespace().next().map_or(0, str::len);
+    line.len() >= SHORT_LINE_BYTES
+        || next.starts_with(char::is_lowercase)
+        || (width >= SHORT_LINE_BYTES && line.len() + 1 + word > width)
+}
+
 /// Joins hard-wrapped lines into paragraphs; rows of tables and items of lists keep their lines.
 fn write_copy(lines: &[Cow<'_, str>], story: &mut Story) {
     let widths = || lines.iter().map(|line| line.trim().len());
-    let is_wrapped = widths().max().unwrap_or(0) <= 100;
+    let width = widths().max().unwrap_or(0);
+    let is_wrapped = width <= 100;
+    let mut above = "";
     let last = lines.iter().rposition(|line| !line.trim().is_empty());
     let signoff = last.filter(|at| lines.get(*at).is_some_and(|line| is_signoff(line.trim())));
     let (mut open, mut in_item) = (false, false);
@@ -394,11 +497,13 @@ fn write_copy(lines: &[Cow<'_, str>], story: &mut Story) {
             open = false;
             continue;
         }
+        let goes_on = is_full(above, line, width);
+        above = line;
         let indent = raw.len() - raw.trim_start().len();
         let is_item = line.starts_with("- ") || line.starts_with("* ") || line.starts_with("• ");
         let is_row = has_gap(line);
         let is_indented = indent >= 2 && !in_item;
-        let begins = !open || !is_wrapped || is_indented || is_item || is_row || Some(at) == signoff;
+        let begins = !open || !is_wrapped || !goes_on || is_indented || is_item || is_row || Some(at) == signoff;
         if !story.text.is_empty() {
             story.text.push(if begins { '\n' } else { ' ' });
         }

@@ -5,8 +5,10 @@
 //! Read: `NewsEnvelope` (date, priority), of each `NewsItem` the identifiers, revision, dates,
 //! status and coming status, urgency and instructions, `NewsLines`, provider and language from the
 //! component that holds the text or from those around it, and the text itself as NITF, XHTML,
-//! HTML in CDATA, or plain. A `NewsItem` of which several components have a text and a headline of
-//! their own gives a story for each. All else (topics, subject codes, properties, further
+//! HTML in CDATA, or plain. Of components that share a headline the text is the one whose role says
+//! so (`Main`, `Body`), else the longest that is no title, abstract, style sheet, contact or caption.
+//! A `NewsItem` of which several components have a text and a headline of their own gives a story for
+//! each. All else (topics, subject codes, properties, further
 //! texts …) is kept in `extra` under `newsml1.` and its path.
 //!
 //! Refused by name (`decode.no_text_story`): items without a text of their own, by the media type of
@@ -112,13 +114,34 @@ fn read_identification(item: Element<'_, '_>, story: &mut Story) {
             story.extra.insert("newsml1.RevisionId@Update".to_owned(), json!(update));
         }
         story.lineage_key = Some(key.join(":")).filter(|key| !key.is_empty());
-        let public = identifier.child_line("PublicIdentifier");
+        let public = identifier.child_line("PublicIdentifier").filter(|public| is_identifier(public));
+        let [provider, _, item_id] = &parts;
+        // Without an id of the item, what is left is common to all that the provider sends.
+        story.lineage_key = story.lineage_key.take().filter(|_| item_id.is_some());
+        if let Some(key) = public.as_deref().and_then(key_of_urn) {
+            story.lineage_key = Some(key);
+        }
         story.id = public.or_else(|| story.lineage_key.clone()).unwrap_or_default();
-        let [provider, ..] = parts;
+        let provider = provider.clone();
         story.source = provider;
     }
     // A label is the slug where there is no better one.
     story.slugline = identification.child_line("NameLabel");
+}
+
+/// `urn:newsml:` and nothing but a provider names no item.
+fn is_identifier(public: &str) -> bool {
+    !public.starts_with("urn:newsml:") || public.split(':').count() >= URN_PARTS
+}
+
+/// Parts of a NewsML URN: `urn:newsml:provider:date:item:revision`.
+const URN_PARTS: usize = 6;
+
+/// Provider, date and item of a NewsML URN: what the versions of a story share.
+fn key_of_urn(urn: &str) -> Option<String> {
+    let rest = urn.strip_prefix("urn:newsml:")?;
+    let (key, _) = rest.rsplit_once(':').filter(|_| urn.split(':').count() >= URN_PARTS)?;
+    Some(key.to_owned())
 }
 
 fn read_management(item: Element<'_, '_>, story: &mut Story) {
@@ -157,38 +180,84 @@ fn read_management(item: Element<'_, '_>, story: &mut Story) {
             story.status = declared;
         }
     }
-    story.urgency = management.child("Urgency").and_then(name).and_then(|name| urgency(&name));
+    let urgent = management.child("Urgency").and_then(|urgent| name(urgent).or_else(|| urgent.line()));
+    story.urgency = urgent.and_then(|name| urgency(&name));
 }
 
-/// Components that hold a text of their own; of several those count that have a headline too.
+/// Components that hold a text of their own: for each headline one.
 fn text_components<'t, 'a>(item: Element<'t, 'a>) -> Vec<Element<'t, 'a>> {
-    let mut found: Vec<Element<'_, '_>> = item
-        .descendants("NewsComponent")
-        .into_iter()
-        .filter(|component| text_content(*component).is_some() && !is_caption(*component))
-        .collect();
-    if found.len() > 1 {
-        let has_headline = |component: &Element<'_, '_>| component.path(&["NewsLines", "HeadLine"]).is_some();
-        if found.iter().filter(|component| has_headline(component)).count() > 1 {
-            found.retain(has_headline);
-        } else {
-            // Headline and text in components beside each other: one story.
-            found.truncate(1);
+    let all = item.descendants("NewsComponent");
+    let found: Vec<Element<'_, '_>> =
+        all.iter().copied().filter(|part| text_content(*part).is_some() && rank(*part) < BESIDE).collect();
+    // Titles and captions alone are better than nothing.
+    let found =
+        if found.is_empty() { all.into_iter().filter(|part| text_content(*part).is_some()).collect() } else { found };
+    let mut groups: Vec<(usize, Vec<Element<'_, '_>>)> = Vec::new();
+    for part in found {
+        let head = headed(part);
+        match groups.iter_mut().find(|(known, _)| *known == head) {
+            Some((_, parts)) => parts.push(part),
+            None => groups.push((head, vec![part])),
         }
     }
-    found
+    // Headline and text in components beside each other: one story.
+    if groups.len() > 1 && groups.iter().any(|(head, _)| *head == 0) {
+        let headed = groups.iter().filter(|(head, _)| *head != 0).count();
+        if headed > 1 {
+            groups.retain(|(head, _)| *head != 0);
+        } else {
+            let parts = groups.drain(..).flat_map(|(_, parts)| parts).collect();
+            groups.push((0, parts));
+        }
+    }
+    let best = |parts: &[Element<'t, 'a>]| {
+        let length = |part: Element<'_, '_>| text_content(part).map_or(0, |content| content.raw_text().trim().len());
+        parts.iter().copied().min_by_key(|part| (rank(*part), usize::MAX - length(*part)))
+    };
+    groups.iter().filter_map(|(_, parts)| best(parts)).collect()
 }
 
-fn is_caption(component: Element<'_, '_>) -> bool {
-    let role = component.child("Role").and_then(|role| role.peek("FormalName"));
-    role.is_some_and(|role| role.to_lowercase().contains("caption"))
+/// The nearest component, this one or one around it, that has a headline; by its place in the document.
+fn headed(part: Element<'_, '_>) -> usize {
+    let mut at = Some(part);
+    while let Some(component) = at.filter(|component| component.name() == "NewsComponent") {
+        if component.path(&["NewsLines", "HeadLine"]).is_some() {
+            return component.offset();
+        }
+        at = component.parent();
+    }
+    0
+}
+
+/// A component of this rank or above stands beside the text.
+const BESIDE: u8 = 2;
+
+/// What a component is by its role: 0 the text, 1 without a word of it, 2 what stands beside the text.
+fn rank(component: Element<'_, '_>) -> u8 {
+    const TEXT: [&str; 5] = ["main", "body", "maintext", "text", "story"];
+    const OTHER: [&str; 13] = [
+        "title", "headline", "abstract", "summary", "lead", "style", "contact", "tweet", "caption", "logo", "byline",
+        "keyword", "teaser",
+    ];
+    let role = component.child("Role").and_then(|role| role.peek("FormalName")).unwrap_or_default().to_lowercase();
+    let mime = component.all("ContentItem").find_map(|content| content.child("MimeType")?.peek("FormalName"));
+    if mime.is_some_and(|mime| mime.eq_ignore_ascii_case("text/css")) {
+        return BESIDE;
+    }
+    match role.replace(' ', "").as_str() {
+        text if TEXT.contains(&text) => 0,
+        other if OTHER.iter().any(|word| other.contains(word)) => BESIDE,
+        _ => 1,
+    }
 }
 
 /// The text directly in a component: NITF before others, the first before the rest.
 fn text_content<'t, 'a>(component: Element<'t, 'a>) -> Option<Element<'t, 'a>> {
     let is_text = |content: &Element<'_, '_>| {
-        let media = content.child("MediaType").and_then(|media| media.peek("FormalName"));
-        media.is_none_or(|media| media.to_lowercase().contains("text"))
+        let named = |name| content.child(name).and_then(|kind| kind.peek("FormalName")).map(|kind| kind.to_lowercase());
+        let is_named = |name| named(name).map(|kind| kind.contains("text"));
+        let is_marked_up = || content.path(&["DataContent", "nitf"]).is_some();
+        is_named("MediaType").is_none_or(|is_text| is_text || is_named("MimeType") == Some(true) || is_marked_up())
             && content
                 .child("DataContent")
                 .is_some_and(|data| data.has_elements() || !data.raw_text().trim().is_empty())
@@ -222,7 +291,11 @@ fn read_component(component: Element<'_, '_>, story: &mut Story) {
     story.keyword = keyword;
     story.take = take;
     // A date alone is no dateline.
-    let is_place = |line: &String| line.split(|c: char| !c.is_alphabetic()).any(|word| word.chars().count() > 3);
+    let dateline = dateline.map(|line| nitf::trim_dateline(&line)).filter(|line| !line.is_empty());
+    let is_place = |line: &String| {
+        let mut words = line.split(|c: char| !c.is_alphabetic());
+        words.any(|word| word.chars().count() > 3 && !times::is_month(word))
+    };
     match dateline {
         Some(dateline) if is_place(&dateline) => story.dateline = Some(dateline),
         Some(dateline) => drop(story.extra.insert("newsml1.NewsLines.DateLine".to_owned(), json!(dateline))),
@@ -233,10 +306,18 @@ fn read_component(component: Element<'_, '_>, story: &mut Story) {
     let provider = name(&["AdministrativeMetadata", "Provider", "Party"]);
     let source = || name(&["AdministrativeMetadata", "Source", "Party"]);
     story.source = provider.or_else(source).or(story.source.take());
-    story.language = name(&["DescriptiveMetadata", "Language"]).map(|language| language.to_lowercase());
+    let language = name(&["DescriptiveMetadata", "Language"]).map(|language| language.to_lowercase());
+    story.language = language.or_else(|| around.iter().find_map(|component| component.attribute("lang")));
+    if story.id.is_empty() {
+        story.id = around.iter().find_map(|component| component.peek("Duid")).unwrap_or_default();
+    }
     if let Some(content) = text_content(component) {
         for property in content.all("Characteristics").flat_map(|facts| facts.all("Property")) {
-            if property.peek("FormalName").is_some_and(|name| name.eq_ignore_ascii_case("WordCount")) {
+            let counts = ["WordCount", "Words"];
+            if property
+                .peek("FormalName")
+                .is_some_and(|name| counts.iter().any(|count| name.eq_ignore_ascii_case(count)))
+            {
                 let value = property.peek("Value").and_then(|value| value.parse().ok());
                 story.word_count_declared = story.word_count_declared.or(value);
                 property.pass();

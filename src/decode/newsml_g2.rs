@@ -25,7 +25,10 @@ use super::{
     html, may_share, nitf, note_once, times,
     xml::{self, Element},
 };
-use crate::story::{Anomaly, DeclaredStatus, Format, Story};
+use crate::{
+    story::{Anomaly, DeclaredStatus, Format, Story},
+    text::from,
+};
 
 /// No sender's name is longer.
 const SENDER_BYTES_MAX: usize = 1_000;
@@ -156,6 +159,10 @@ fn read(item: Element<'_, '_>, header: &Story, story: &mut Story) -> Result<(), 
     if let Some(meta) = item.child("contentMeta") {
         read_content_meta(meta, story);
     }
+    if story.headline.is_none() {
+        let title = item.path(&["itemMeta", "title"]);
+        story.headline = title.and_then(|title| title.clean_line(&mut story.anomalies));
+    }
     take_header(header, story);
     let class = class.as_deref().map(tail).unwrap_or_default().to_lowercase();
     if matches!(class.as_str(), "picture" | "video" | "audio" | "graphic" | "animation" | "still" | "photo") {
@@ -211,7 +218,12 @@ fn read_item_meta(meta: Element<'_, '_>, story: &mut Story) -> Option<String> {
     }
     for signal in meta.all("signal") {
         let Some(signal) = code(signal) else { continue };
+        // A scheme of one letter for what has become of the story since.
+        let is_editorial = signal.to_lowercase().starts_with("edstat:");
         let declared = match tail(&signal).to_lowercase().as_str() {
+            "u" if is_editorial => Some(DeclaredStatus::Update),
+            "c" if is_editorial => Some(DeclaredStatus::Correction),
+            "w" | "k" if is_editorial => Some(DeclaredStatus::Kill),
             "update" | "updated" => Some(DeclaredStatus::Update),
             "correction" | "corrected" => Some(DeclaredStatus::Correction),
             "writethru" | "replace" => Some(DeclaredStatus::Writethru),
@@ -235,7 +247,12 @@ fn read_item_meta(meta: Element<'_, '_>, story: &mut Story) -> Option<String> {
             None => {}
         }
     }
-    let notes: Vec<String> = meta.all("edNote").filter_map(|note| note.clean_line(&mut story.anomalies)).collect();
+    // A notepad says in one piece what the other notes say one by one.
+    let is_notepad = |note: &Element<'_, '_>| note.peek("role").is_some_and(|role| tail(&role) == "notepad");
+    let several = meta.all("edNote").any(|note| !is_notepad(&note));
+    let notes = meta.all("edNote").filter(|note| !several || !is_notepad(note));
+    let mut notes: Vec<String> = notes.filter_map(|note| note.clean_line(&mut story.anomalies)).collect();
+    notes.dedup();
     story.ednote = Some(notes.join("\n")).filter(|notes| !notes.is_empty());
     meta.child("itemClass").and_then(code)
 }
@@ -255,25 +272,41 @@ fn read_content_meta(meta: Element<'_, '_>, story: &mut Story) {
     let headline = headline.or_else(|| meta.child("headline"));
     story.headline = headline.and_then(|line| line.clean_line(&mut story.anomalies));
     story.slugline = meta.child_line("slugline");
-    story.dateline = meta.child("dateline").and_then(|line| line.clean_line(&mut story.anomalies));
+    let dateline = meta.child("dateline").and_then(|line| line.clean_line(&mut story.anomalies));
+    story.dateline = dateline.map(|line| nitf::trim_dateline(&line)).filter(|line| !line.is_empty());
     let by: Vec<String> = meta.all("by").filter_map(|by| by.clean_line(&mut story.anomalies)).collect();
     story.byline = Some(by.join(", ")).filter(|by| !by.is_empty());
-    let summary = meta.all("description").find(|line| role(*line).is_none_or(|role| role.contains("summary")));
+    let summary = meta
+        .all("description")
+        .find(|line| role(*line).is_none_or(|role| role.contains("summary") || role.contains("abstract")));
     story.summary = summary.and_then(|line| line.clean_line(&mut story.anomalies));
     let keywords: Vec<String> = meta.all("keyword").filter_map(Element::line).collect();
     story.keyword = Some(keywords.join(", ")).filter(|keywords| !keywords.is_empty());
     let source = meta.child("infoSource").filter(|_| story.source.is_none()).and_then(party);
     story.source = story.source.take().or(source);
-    let category = meta.all("subject").find_map(|subject| {
-        let code = subject.peek("qcode").filter(|code| code.to_lowercase().starts_with("a1312"))?;
-        subject.pass();
-        Some(tail(&code).to_owned())
-    });
-    story.category = category;
+    story.category = category(meta);
     if story.reference_time.is_none() {
         let created = meta.child_line("contentModified").or_else(|| meta.child_line("contentCreated"));
         story.reference_time = created.and_then(|time| times::reference(&time, &mut story.anomalies));
     }
+}
+
+/// The category of the wires among the subjects: of the schemes that name one the first.
+fn category(meta: Element<'_, '_>) -> Option<String> {
+    const SCHEMES: [&str; 4] = ["a1312", "apcategorycode:", "dpacat:", "cat:"];
+    let of_scheme = |scheme: &str| {
+        meta.all("subject").find_map(|subject| {
+            let code = subject.peek("qcode").filter(|code| code.to_lowercase().starts_with(scheme))?;
+            subject.pass();
+            Some(tail(&code).to_owned())
+        })
+    };
+    let named = || {
+        let mut subjects =
+            meta.all("subject").filter(|subject| subject.peek("type").is_some_and(|kind| tail(&kind) == "cat"));
+        subjects.find_map(|subject| subject.peek("literal").or_else(|| Some(tail(&subject.peek("qcode")?).to_owned())))
+    };
+    SCHEMES.iter().find_map(|scheme| of_scheme(scheme)).or_else(named)
 }
 
 /// What the header says of all items; read once.
@@ -320,7 +353,8 @@ fn read_content(set: Element<'_, '_>, story: &mut Story) -> Option<()> {
     if !others.is_empty() {
         story.extra.insert("newsml-g2.contentSet.left_out".to_owned(), json!(others));
     }
-    story.word_count_declared = best.attribute("wordcount").and_then(|words| words.parse().ok());
+    let words = best.attribute("wordcount").and_then(|words| words.parse().ok());
+    story.word_count_declared = words.filter(|words| *words > 0);
     if story.language.is_none() {
         story.language = best.attribute("lang");
     }
@@ -346,11 +380,21 @@ pub(super) fn read_inline(content: Element<'_, '_>, story: &mut Story) {
             html::read(&text, &mut blocks);
         } else {
             blocks.open("pre");
-            blocks.text(&text.replace("\r\n", "\n").replace('\r', "\n"));
+            blocks.text(&without_margin(&super::charset::unify_line_ends(&text)));
             blocks.close("pre");
         }
     }
     nitf::put_body(blocks.finish(), story);
+}
+
+/// Plain text as a program laid it out in its document: without the margin that all lines but the
+/// first have.
+fn without_margin(text: &str) -> String {
+    let margin = |line: &str| line.len() - line.trim_start_matches([' ', '\t']).len();
+    let body = text.trim_matches(['\n', ' ', '\t']);
+    let common = body.split('\n').skip(1).filter(|line| !line.trim().is_empty()).map(margin).min().unwrap_or(0);
+    let cut = |(at, line): (usize, &str)| from(line, if at == 0 { 0 } else { common.min(margin(line)) }).to_owned();
+    body.split('\n').enumerate().map(cut).collect::<Vec<_>>().join("\n")
 }
 
 /// A body that opens with its headline says it twice.

@@ -3,15 +3,15 @@
 //! Standard: IPTC ninjs 1.0 to 1.5, 2.x and 3.x; names are compared without regard to case, so
 //! that `copyrightnotice` (1, 2) and `copyrightNotice` (3) are one.
 //!
-//! Read: one object, an array of them, or an object with `items`; `uri` (or `guid`), version,
+//! Read: one object, an array of them, or an object with `items` or `item`; `uri` (or `guid`), version,
 //! dates, embargo, publication status, signals, urgency, language, headlines, slugline, byline,
 //! descriptions, note to editors, copyright, keywords, source, word count, and of the bodies the
 //! one with the most structure. HTML becomes paragraphs; plain text stays as it is. A canceled
 //! item is a kill. All else (subjects, people, places, associations …) is kept in `extra`
 //! under `ninjs.` and its name.
 //!
-//! Refused by name (`decode.no_text_story`): items of any type but `text` and, where they have a
-//! body, `composite` and `article`.
+//! Refused by name (`decode.no_text_story`): pictures, graphics, sound, film, packages without a
+//! body, events and plans, and every item of another type than `text` that has no body.
 //!
 //! Not read: associated items; bodies beside the richest, of which the content types are named.
 
@@ -36,7 +36,7 @@ const EXTRA_DEPTH_MAX: usize = 48;
 /// Whether a JSON object has the fields of ninjs, and not those of the desk's own envelope.
 #[expect(clippy::zero_sized_map_values, reason = "serde reads a map; only its keys are wanted")]
 pub(super) fn is_it(input: &[u8]) -> bool {
-    const FIELDS: [&str; 12] = [
+    const FIELDS: [&str; 13] = [
         "uri",
         "guid",
         "headline",
@@ -49,6 +49,7 @@ pub(super) fn is_it(input: &[u8]) -> bool {
         "body_xhtml",
         "description_text",
         "items",
+        "item",
     ];
     match serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(input) {
         Ok(fields) => {
@@ -70,14 +71,13 @@ pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
     })?;
     let items = match value {
         Value::Array(items) => items,
-        Value::Object(mut object) => match object.remove("items") {
-            Some(Value::Array(items)) => items,
-            Some(other) => {
-                object.insert("items".to_owned(), other);
-                vec![Value::Object(object)]
+        Value::Object(mut object) => {
+            let listed = ["items", "item"].into_iter().find(|name| object.get(*name).is_some_and(Value::is_array));
+            match listed.and_then(|name| object.remove(name)) {
+                Some(Value::Array(items)) => items,
+                _ => vec![Value::Object(object)],
             }
-            None => vec![Value::Object(object)],
-        },
+        }
         _ => return Err(DecodeError::new("decode.format", "the JSON is no object")),
     };
     let stories = items.into_iter().take(STORIES_MAX + 1).map(|item| {
@@ -143,6 +143,44 @@ impl Fields {
     }
 }
 
+/// Types that are no text, whatever they have beside.
+const OTHERS: [&str; 12] = [
+    "picture",
+    "photo",
+    "image",
+    "graphic",
+    "audio",
+    "video",
+    "animation",
+    "component",
+    "package",
+    "event",
+    "planning",
+    "poi",
+];
+
+impl Fields {
+    /// The names in a list of objects; the list stays where it is.
+    fn names(&self, list: &str, name: &str) -> Option<String> {
+        let (_, list) = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(list))?;
+        let names: Vec<&str> = list.as_array()?.iter().filter_map(|item| item.get(name)?.as_str()).collect();
+        Some(names.join(", ")).filter(|names| !names.is_empty())
+    }
+
+    /// The category of the wires: a subject that is one, else the first service.
+    fn category(&self) -> Option<String> {
+        let code = |item: &Value| item.get("code").or_else(|| item.get("name"))?.as_str().map(str::to_owned);
+        let is_category = |item: &&Value| {
+            let rel = item.get("rel").or_else(|| item.get("rels").and_then(|rels| rels.get(0)));
+            rel.and_then(Value::as_str) == Some("category")
+        };
+        let list = |name: &str| self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?.1.as_array();
+        let subject =
+            list("subject").or_else(|| list("subjects")).and_then(|subjects| subjects.iter().find(is_category));
+        subject.and_then(code).or_else(|| list("service")?.first().and_then(code))
+    }
+}
+
 fn read(item: Map<String, Value>, story: &mut Story) -> Result<(), DecodeError> {
     let mut fields = Fields(item);
     story.id = fields.text("uri").or_else(|| fields.text("guid")).unwrap_or_default();
@@ -162,7 +200,8 @@ fn read(item: Map<String, Value>, story: &mut Story) -> Result<(), DecodeError> 
         |text: Option<String>| text.map(|text| clean_line(&text, &mut story.anomalies)).filter(|t| !t.is_empty());
     let headline =
         line(fields.text("headline").or_else(|| fields.listed("headlines", "main")).or_else(|| fields.text("title")));
-    let byline = line(fields.text("byline").or_else(|| fields.text("by")));
+    let byline = fields.text("byline").or_else(|| fields.text("by"));
+    let byline = line(byline.or_else(|| fields.names("bylines", "by")).or_else(|| fields.names("authors", "name")));
     let summary = fields.text("description_text").or_else(|| fields.text("description_html"));
     let summary = line(summary.or_else(|| fields.listed("descriptions", "summary")));
     let ednote = line(fields.text("ednote"));
@@ -172,6 +211,7 @@ fn read(item: Map<String, Value>, story: &mut Story) -> Result<(), DecodeError> 
     story.summary = summary;
     story.ednote = ednote;
     story.copyright = copyright;
+    story.category = fields.category();
     story.keyword = fields.take("keywords").or_else(|| fields.take("keyword")).and_then(|words| match words {
         Value::String(word) => Some(word),
         Value::Array(words) => Some(words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")),
@@ -187,8 +227,7 @@ fn read(item: Map<String, Value>, story: &mut Story) -> Result<(), DecodeError> 
         })
     });
     let has_body = read_body(&mut fields, story);
-    let reads = kind == "text" || (has_body && matches!(kind.as_str(), "composite" | "article"));
-    if !reads {
+    if kind != "text" && (!has_body || OTHERS.contains(&kind.as_str())) {
         return Err(refuse(&format!("an item of type {}", kind.escape_default()), &story.id, 0));
     }
     for asked in ["mimetype", "representationtype", "profile", "standard", "$standard", "charcount", "contenttype"] {
@@ -286,7 +325,9 @@ fn read_body(fields: &mut Fields, story: &mut Story) -> bool {
             };
             let content_type = field(&body, "contenttype").unwrap_or_default().to_lowercase();
             let is_main = field(&body, "role").is_none_or(|role| role.to_lowercase().contains("main"));
-            let rank = u8::from(!is_main) + 2 * u8::from(!content_type.contains("html"));
+            let is_html = content_type.contains("html");
+            let is_other = !is_html && content_type.contains("xml");
+            let rank = u8::from(!is_main) + 2 * u8::from(!is_html) + 2 * u8::from(is_other);
             let words = body.get("wordcount").or_else(|| body.get("wordCount")).and_then(Value::as_u64);
             let text = match body.get_mut("value").map(Value::take) {
                 Some(Value::String(text)) if !text.trim().is_empty() => text,

@@ -20,7 +20,7 @@ use serde_json::json;
 use super::{
     DecodeError, STORIES_MAX, Stories,
     blocks::{Blocks, Body, join_space},
-    note_once, times,
+    note_once, times, wire,
     xml::{self, Element},
 };
 use crate::{
@@ -47,6 +47,8 @@ pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
 /// Reads an `nitf` element; fields that the story has already are left as they are.
 pub(super) fn read(nitf: Element<'_, '_>, story: &mut Story) {
     nitf.attribute("version");
+    let language = nitf.attribute("baselang").or_else(|| nitf.attribute("lang"));
+    story.language = story.language.take().or(language);
     if let Some(head) = nitf.child("head") {
         read_head(head, story);
     }
@@ -63,7 +65,18 @@ fn read_head(head: Element<'_, '_>, story: &mut Story) {
         let (Some(name), Some(content)) = (meta.attribute("name"), meta.attribute("content")) else { continue };
         let field = match name.to_lowercase().as_str() {
             "category" | "categoria" | "anpa-category" | "ap-category" => Some(&mut story.category),
-            "slug" | "slugline" | "slug-line" => Some(&mut story.slugline),
+            "slug" | "slugline" | "slug-line" | "anpa-keyword" | "ntbstikkord" => Some(&mut story.slugline),
+            "anpa-takekey" => {
+                if let Some((kind, number)) = wire::status(&content) {
+                    story.status = story.status.or(Some(kind));
+                    story.version = story.version.or(number);
+                }
+                Some(&mut story.take)
+            }
+            "anpa-wordcount" => {
+                story.word_count_declared = content.parse().ok().filter(|words| *words > 0);
+                None
+            }
             _ => None,
         };
         match field {
@@ -137,13 +150,26 @@ fn read_docdata(docdata: Element<'_, '_>, story: &mut Story) {
     if let Some(key) = docdata.child("du-key") {
         story.lineage_key = story.lineage_key.take().or(key.attribute("key"));
         story.version = story.version.or_else(|| key.attribute("version")?.parse().ok());
-        story.slugline = story.slugline.take().or_else(|| key.attribute("key"));
+        story.slugline = story.slugline.take().or_else(|| key.attribute("key").filter(|key| is_slug(key)));
     }
+    let classifiers = docdata.all("identified-content").flat_map(|content| content.all("classifier"));
+    let category = classifiers
+        .filter(|classifier| classifier.peek("type").is_some_and(|kind| kind.to_lowercase().contains("categorycode")))
+        .find_map(|classifier| classifier.peek("value"));
+    story.category = story.category.take().or(category);
     story.take = story.take.take().or_else(|| given("series", "series.part"));
     let message = given("ed-msg", "info").or_else(|| docdata.child_line("ed-msg"));
     story.ednote = story.ednote.take().or(message);
     let origin = docdata.all("del-list").find_map(|list| list.child("from-src")?.attribute("src-name"));
     story.source = story.source.take().or(origin);
+}
+
+/// Digits that a key may have and still be words.
+const SLUG_DIGITS_MAX: usize = 4;
+
+/// Whether the key of the story's versions is made of words, as a slugline is; many are numbers.
+fn is_slug(key: &str) -> bool {
+    key.bytes().filter(u8::is_ascii_digit).count() <= SLUG_DIGITS_MAX && key.contains(char::is_alphabetic)
 }
 
 /// A release in the past of the issue is none to wait for.
@@ -165,16 +191,21 @@ fn read_release(release: &str, story: &mut Story) {
 fn read_body_head(body: Element<'_, '_>, story: &mut Story) {
     let Some(head) = body.child("body.head") else { return };
     let lines = |name: &'static str, anomalies: &mut Vec<Anomaly>| -> Vec<String> {
-        head.all("hedline")
+        head.children()
+            // Some write the word as it is spelt.
+            .filter(|child| matches!(child.name(), "hedline" | "headline"))
             .flat_map(|headline| headline.all(name))
             .filter_map(|line| line.clean_line(anomalies))
             .collect()
     };
     let mut first = lines("hl1", &mut story.anomalies).into_iter();
     let second = lines("hl2", &mut story.anomalies);
+    // Some send the headline as it came to them as well.
+    let is_new = |line: &String, headline: &Option<String>| headline.as_ref().is_none_or(|known| known != line);
     let bare = head.child("hedline").filter(|headline| !headline.has_elements()).and_then(Element::line);
     story.headline = story.headline.take().or(first.next()).or(bare);
-    let further: Vec<String> = first.collect();
+    let further: Vec<String> = first.filter(|line| is_new(line, &story.headline)).collect();
+    let second: Vec<String> = second.into_iter().filter(|line| is_new(line, &story.headline)).collect();
     if !further.is_empty() {
         story.extra.insert("nitf.body.body.head.hedline.hl1".to_owned(), json!(further));
     }
@@ -240,8 +271,12 @@ fn dateline(element: Element<'_, '_>, story: &mut Story) -> Option<String> {
     let words = date.and_then(Element::line).unwrap_or_default();
     let is_machines = times::read(&words).is_some() || words.bytes().filter(u8::is_ascii_digit).count() >= 8;
     let line = if is_machines && !words.is_empty() { full.replace(&words, "") } else { full };
-    let line = line.trim_matches([' ', ',', '-', '–', '—']).to_owned();
-    Some(line).filter(|line| !line.is_empty())
+    Some(trim_dateline(&line)).filter(|line| !line.is_empty())
+}
+
+/// `Stowe (Northwire) - ` → `Stowe (Northwire)`.
+pub(super) fn trim_dateline(line: &str) -> String {
+    line.trim_matches([' ', ',', '-', '–', '—']).to_owned()
 }
 
 fn read_content(body: Element<'_, '_>, story: &mut Story) {
@@ -276,6 +311,9 @@ pub(super) fn put_body(body: Body, story: &mut Story) {
     }
     if !body.captions.is_empty() {
         story.extra.insert("captions".to_owned(), json!(body.captions));
+    }
+    if !body.page_heads.is_empty() {
+        story.extra.insert("page_heads".to_owned(), json!(body.page_heads));
     }
 }
 

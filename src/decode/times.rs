@@ -24,6 +24,64 @@ pub(super) struct Time {
 }
 
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+/// How the months begin in the languages of other agencies, where it is not as in English.
+const OTHER_MONTHS: [(&str, i16); 27] = [
+    ("ene", 1),
+    ("gen", 1),
+    ("jän", 1),
+    ("fév", 2),
+    ("fev", 2),
+    ("mär", 3),
+    ("mrz", 3),
+    ("mrt", 3),
+    ("avr", 4),
+    ("abr", 4),
+    ("mai", 5),
+    ("mag", 5),
+    ("mei", 5),
+    ("maj", 5),
+    ("giu", 6),
+    ("juin", 6),
+    ("lug", 7),
+    ("juil", 7),
+    ("aoû", 8),
+    ("aou", 8),
+    ("ago", 8),
+    ("set", 9),
+    ("okt", 10),
+    ("ott", 10),
+    ("out", 10),
+    ("dez", 12),
+    ("dic", 12),
+];
+
+/// The month that a word begins like, in the languages of the agencies.
+fn month_of(word: &str) -> Option<i16> {
+    let low = word.to_lowercase();
+    let other = OTHER_MONTHS.iter().find(|(name, _)| low.starts_with(name)).map(|(_, month)| *month);
+    let english = || (1_i16..).zip(MONTHS).find(|(_, name)| low.starts_with(name)).map(|(month, _)| month);
+    other.or_else(english).or_else(|| low.starts_with("déc").then_some(12))
+}
+
+/// Whether a word is the name of a month, or its beginning, in English.
+pub(super) fn is_month(word: &str) -> bool {
+    const NAMES: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    let low = word.to_lowercase();
+    low.len() >= 3 && NAMES.iter().any(|name| name.starts_with(&low))
+}
 static ISO: temporal::DateTimeParser = temporal::DateTimeParser::new();
 static MAIL: rfc2822::DateTimeParser = rfc2822::DateTimeParser::new().relaxed_weekday(true);
 /// No date is longer.
@@ -83,14 +141,22 @@ pub(super) fn read_anpa_trailer(words: &str) -> Option<Time> {
     at(year, month, day, clock.trim())
 }
 
-/// `040506 GMT Mar 31`: day, hour and minute, month, year (IPTC 7901 trailers).
+/// `21:37-09-12-31`: hour and minute, day, month, year, as agencies of other countries end the same form.
+pub(super) fn read_clock_first_trailer(words: &str) -> Option<Time> {
+    let (clock, date) = words.trim().split_once('-')?;
+    let (hour, minute) = clock.split_once(':')?;
+    let mut numbers = date.split('-').map(|part| part.parse::<i16>().ok());
+    let (day, month, year) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    at(year, month, day, &format!("{hour:0>2}{minute:0>2}"))
+}
+
+/// `040506 GMT Mar 31`: day, hour and minute, month, year (IPTC 7901 trailers); the agency may stand before.
 pub(super) fn read_7901_trailer(words: &str) -> Option<Time> {
     let mut parts = words.split_whitespace();
-    let digits = parts.next().filter(|part| part.len() == 6 && part.bytes().all(|byte| byte.is_ascii_digit()))?;
-    let month_of = |word: &str| {
-        let low = word.get(..3)?.to_ascii_lowercase();
-        (1_i16..).zip(MONTHS).find(|(_, name)| *name == low).map(|(month, _)| month)
-    };
+    let is_agency = |part: &&str| part.len() <= 8 && part.chars().all(char::is_alphabetic);
+    let first = parts.next()?;
+    let first = if is_agency(&first) { parts.next()? } else { first };
+    let digits = Some(first).filter(|part| part.len() == 6 && part.bytes().all(|byte| byte.is_ascii_digit()))?;
     let word = parts.next()?;
     // Some agencies leave the zone out.
     let (zone, month) = match month_of(word) {
@@ -201,6 +267,11 @@ mod tests {
         assert_eq!(day("040506 GMT Mar 31").as_deref(), Some("2031-03-04T05:06:00Z"));
         assert_eq!(day("040506 GMT MAR 2031").as_deref(), Some("2031-03-04T05:06:00Z"));
         assert_eq!(day("040506 Mar 31").as_deref(), Some("2031-03-04T05:06:00Z"));
+        assert_eq!(day("NW 040506 GMT MAR 31").as_deref(), Some("2031-03-04T05:06:00Z"));
+        assert_eq!(day("040506 GMT Dez 31").as_deref(), Some("2031-12-04T05:06:00Z"));
+        assert_eq!(day("040506 juil 31").as_deref(), Some("2031-07-04T05:06:00Z"));
         assert_eq!(day("04050 GMT Mar 31"), None);
+        let clock = read_clock_first_trailer("05:06-04-03-31").map(|time| time.value);
+        assert_eq!(clock.as_deref(), Some("2031-03-04T05:06:00Z"));
     }
 }

@@ -120,9 +120,10 @@ pub(super) fn status(words: &str) -> Option<(DeclaredStatus, Option<u32>)> {
         .join(" ");
     let kind = match bare.as_str() {
         "kill" | "mandatory kill" | "bulletin kill" | "story kill" | "withdrawn" | "story withdrawn" | "withdrawal"
-        | "annulled" | "cancel" | "cancelled" | "canceled" | "retraction" => DeclaredStatus::Kill,
+        | "annulled" | "cancel" | "cancelled" | "canceled" | "retraction" | "elimination" | "story elimination"
+        | "annule" | "annulation" | "annullierung" => DeclaredStatus::Kill,
         "correction" | "corrected" | "corrective" | "corr" | "refile" | "clarification" | "berichtigung"
-        | "korrektur" | "rectification" => DeclaredStatus::Correction,
+        | "korrektur" | "rectification" | "rectificatif" | "correctif" => DeclaredStatus::Correction,
         "ld writethru" | "lead writethru" | "writethru" | "ld writethrough" | "wrt" | "writethrough" | "recast" => {
             DeclaredStatus::Writethru
         }
@@ -131,9 +132,8 @@ pub(super) fn status(words: &str) -> Option<(DeclaredStatus, Option<u32>)> {
         "advisory" | "advisory note" | "advisory to editors" | "note to editors" | "editors advisory" => {
             DeclaredStatus::Advisory
         }
-        "embargo" | "embargoed" | "adv" | "advance" | "hold" | "hold for release" | "withheld" | "sperrfrist" => {
-            DeclaredStatus::Withheld
-        }
+        "embargo" | "embargoed" | "adv" | "advance" | "hold" | "hold for release" | "withhold" | "withheld"
+        | "sperrfrist" => DeclaredStatus::Withheld,
         _ => return None,
     };
     Some((kind, number))
