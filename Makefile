@@ -4,7 +4,7 @@
 STORIES ?= tests/fixtures/stories
 CARGO ?= cargo
 
-.PHONY: demo test faults soak check models gazetteer bench clean
+.PHONY: demo test faults soak check models gazetteer bench bench-hop clean
 
 # A private nats-server, the worker, sample stories through it, and what came out.
 # STORIES=dir sends your own.
@@ -63,6 +63,11 @@ gazetteer:
 bench:
 	@NATS_SERVER="$$(scripts/nats-server.sh)" && export NATS_SERVER && \
 	$(CARGO) bench --locked
+
+# The hop alone: throughput and latency, one node and three, fsync by default and always, several workers.
+bench-hop:
+	@NATS_SERVER="$$(scripts/nats-server.sh)" && export NATS_SERVER && \
+	$(CARGO) bench --locked --bench hop
 
 # Instructions a word of each stage against benches/instructions.tsv (needs valgrind). INSTRUCTIONS=--write keeps them.
 instructions:

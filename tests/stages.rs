@@ -265,3 +265,34 @@ fn odd_megabytes_are_read() {
         }
     }
 }
+
+/// Text that is meant to hurt, of which a story may be as long as it likes: a record stays in proportion to
+/// its story, or one story could take all memory there is.
+#[test]
+fn double_the_story_gives_no_more_than_double_the_record() {
+    let desk = Desk::new();
+    let size = |piece: &str, bytes: usize| {
+        let text = piece.repeat(bytes / piece.len());
+        let record = desk.read_bytes(text.as_bytes(), &Hints::default()).expect("decodes");
+        serde_json::to_vec(&record).expect("written").len()
+    };
+    for piece in [
+        "said Ada said Bob ",
+        "“a ‘b ",
+        "\" ",
+        "[(",
+        "(eds: ",
+        "a, ",
+        "Mr. A. B. ",
+        "\n\nA\n",
+        "He said she said they said. ",
+        "PARIS, March 3 (Example News) - \n\n",
+        "By Ada Lindqvist\n",
+        "Paris, Texas, London, Ontario, ",
+        "according to Ada according to Bob ",
+        "that Ada said that Bob said that ",
+    ] {
+        let (one, two) = (size(piece, 4096), size(piece, 8192));
+        assert!(two * 100 <= one * 230, "{piece:?}: {one} bytes, and {two} of double the story");
+    }
+}

@@ -31,10 +31,18 @@ impl PrivateServer {
     /// # Errors
     /// The program cannot be started, or does not open its port in time.
     pub fn start(binary: &Path, folder: &Path, extra: &str) -> anyhow::Result<Self> {
+        Self::start_storing(binary, folder, "", extra)
+    }
+
+    /// The same, with `storage` added to the configuration of JetStream.
+    ///
+    /// # Errors
+    /// See [`PrivateServer::start`].
+    pub fn start_storing(binary: &Path, folder: &Path, storage: &str, extra: &str) -> anyhow::Result<Self> {
         fs::create_dir_all(folder)?;
         let config = format!(
             "listen: \"127.0.0.1:-1\"\nmax_payload: {MAX_PAYLOAD}\nports_file_dir: \"{}\"\n\
-             jetstream {{ store_dir: \"{}\" }}\n{extra}\n",
+             jetstream {{ store_dir: \"{}\"\n{storage}\n}}\n{extra}\n",
             folder.display(),
             folder.join("jetstream").display()
         );

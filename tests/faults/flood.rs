@@ -51,7 +51,7 @@ async fn a_burst_behind_a_slow_output_stays_within_the_budget() {
     publish_all(&world, "wire.raw.a", 50, |number| story(number).into()).await;
     world.verdict(&worker, 50).await;
     let idle = memory(&worker, "VmRSS");
-    proxy.set(Fault::Latency(Duration::from_millis(250)));
+    proxy.set(Fault::Latency(Duration::from_millis(if all() { 250 } else { 100 })));
     // Larger than is read: they go to the dead letters as they came, and cost nothing but memory.
     let large = Bytes::from(vec![b'x'; LARGE]);
     publish_all(&world, "wire.raw.a", stories, |_| large.clone()).await;

@@ -1,5 +1,7 @@
 //! Three servers on loopback that keep every stream in three copies.
 
+#![allow(dead_code, reason = "each program uses its own part")]
+
 use std::{net::TcpListener, time::Duration};
 
 use copydesk::{
@@ -30,6 +32,11 @@ fn free_ports() -> Vec<u16> {
 impl Cluster {
     /// Starts the nodes, and waits until they have agreed on who leads.
     pub(crate) async fn start() -> Self {
+        Self::start_storing("").await
+    }
+
+    /// The same, with `storage` added to the configuration of JetStream.
+    pub(crate) async fn start_storing(storage: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let binary = server::find().expect("a nats-server");
         let ports = free_ports();
@@ -43,7 +50,8 @@ impl Cluster {
                      routes: [{}] }}",
                     routes.join(", ")
                 );
-                PrivateServer::start(&binary, &folder.path().join(name), &extra).expect("a node starts")
+                PrivateServer::start_storing(&binary, &folder.path().join(name), storage, &extra)
+                    .expect("a node starts")
             })
             .collect();
         let urls = nodes.iter().map(PrivateServer::url).collect();

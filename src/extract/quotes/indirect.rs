@@ -33,6 +33,9 @@ const THAT_WORDS_MAX: usize = 12;
 /// Words of a name before a colon.
 const COLON_WORDS_MAX: usize = 6;
 
+/// Words of one content; more was not said in one breath. Without it a sentence of cues in a row, each with all
+/// the rest as its content, would make a record that grows with the square of its story.
+const CONTENT_WORDS_MAX: usize = 150;
 /// Words of a role before a name.
 const ROLE_WORDS_MAX: usize = 24;
 /// Nouns for somebody who speaks for others or by office.
@@ -150,6 +153,9 @@ impl Reader<'_, '_> {
 
     fn push(&mut self, room: &Room, found: Found) {
         let tree = self.tree;
+        if found.contents.iter().any(|range| range.len() > CONTENT_WORDS_MAX) {
+            return;
+        }
         let contents: Vec<_> = found.contents.iter().map(|range| content_range(tree, range)).collect();
         let content: Vec<_> = contents.iter().filter_map(|range| tree.span(range)).collect();
         let Some(cue) = tree.span(&found.cue).filter(|_| !content.is_empty()) else { return };
