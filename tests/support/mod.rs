@@ -24,6 +24,7 @@ use async_nats::{
 use copydesk::{
     cli::server::{self, PrivateServer},
     service::{
+        audit::{self, Question},
         broker::{self, Broker},
         config::{Config, Nats},
         names,
@@ -138,6 +139,9 @@ impl World {
         assert_eq!(stored, published, "stories on the input stream");
         let ledger = self.ledger().await;
         ledger.assert_each_once(published);
+        // What `copydesk audit` says is the same.
+        let report = audit::audit(&self.broker, &self.config, Question::default()).await.expect("an audit");
+        assert!(report.verdict.is_clean(), "{:?}", report.verdict);
         ledger
     }
 

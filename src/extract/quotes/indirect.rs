@@ -36,6 +36,9 @@ const COLON_WORDS_MAX: usize = 6;
 /// Words of one content; more was not said in one breath. Without it a sentence of cues in a row, each with all
 /// the rest as its content, would make a record that grows with the square of its story.
 const CONTENT_WORDS_MAX: usize = 150;
+/// Words to each side of a cue among which its parts are looked for: the work of a sentence without end stays
+/// linear in its length.
+const ROOM_WORDS_MAX: usize = 400;
 /// Words of a role before a name.
 const ROLE_WORDS_MAX: usize = 24;
 /// Nouns for somebody who speaks for others or by office.
@@ -145,9 +148,12 @@ impl Reader<'_, '_> {
     fn room(&self, token: usize, sentence: &Range<usize>) -> Room {
         let after = self.pieces.partition_point(|(piece, _)| piece.start <= token);
         let holder = after.checked_sub(1).and_then(|index| self.pieces.get(index)).map(|(piece, _)| piece);
+        let reach = token.saturating_sub(ROOM_WORDS_MAX)..token + 1 + ROOM_WORDS_MAX;
+        let within = |range: &Range<usize>| range.start.max(reach.start)..range.end.min(reach.end);
+        let sentence = within(sentence);
         match holder.filter(|piece| piece.contains(&token)) {
             Some(piece) => Room { range: sentence.start.max(piece.start)..sentence.end.min(piece.end), inside: true },
-            None => Room { range: sentence.clone(), inside: false },
+            None => Room { range: sentence, inside: false },
         }
     }
 
