@@ -2,6 +2,7 @@
 
 mod audit;
 mod config;
+mod dead;
 mod demo;
 mod extract;
 mod health;
@@ -46,6 +47,8 @@ enum Command {
     Tail(tail::Arguments),
     /// Reconcile what came in with what came out; or say where one story is
     Audit(audit::Arguments),
+    /// List, show, send in again or discard dead letters
+    Dead(dead::Arguments),
     /// Check or show the configuration, without a broker
     Config(config::Arguments),
     /// Ask a running worker of this machine how it is; exit status 0 when it is well
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Publish(arguments) => publish::main(&arguments),
         Command::Tail(arguments) => tail::main(&arguments),
         Command::Audit(arguments) => audit::main(&arguments),
+        Command::Dead(arguments) => dead::main(&arguments),
         Command::Config(arguments) => config::main(&arguments),
         Command::Health(arguments) => health::main(&arguments),
         Command::Schema => print_schema(),

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod broker;
 pub mod checkpoint;
 pub mod config;
+pub mod dead;
 pub mod delivery;
 pub mod egress;
 pub mod embargo;

@@ -56,8 +56,6 @@ pub const LANE: &str = "Copydesk-Lane";
 pub const REPLAY_OF: &str = "Copydesk-Replay-Of";
 /// On an input message: how often its story was sent in again, counted from 1.
 pub const REPLAY: &str = "Copydesk-Replay";
-/// On an input message: the run that sent it in again.
-pub const REPLAY_RUN: &str = "Copydesk-Replay-Run";
 /// Media type of the payload.
 pub const CONTENT_TYPE: &str = "Content-Type";
 /// W3C trace context; passes through.

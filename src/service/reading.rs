@@ -120,14 +120,15 @@ pub async fn each(
     mut see: impl FnMut(Seen) -> ControlFlow<()>,
 ) -> Result<u64, ReadError> {
     let wrong = |error: &dyn std::fmt::Display| ReadError::of(name, error);
-    let last = look(jetstream, name).await?.state.last_sequence;
+    let state = look(jetstream, name).await?.state;
+    let (first, last) = (state.first_sequence, state.last_sequence);
     let stream = jetstream.get_stream_no_info(name).await.map_err(|error| wrong(&error))?;
     let deliver_policy = match start {
         Start::First => DeliverPolicy::All,
         Start::Sequence(start_sequence) => DeliverPolicy::ByStartSequence { start_sequence: start_sequence.max(1) },
         Start::Time(ns) => {
-            let start_time = async_nats::datetime::from_nanos(i128::from(ns.max(0)));
-            DeliverPolicy::ByStartTime { start_time: start_time.map_err(|error| wrong(&error))? }
+            let start_sequence = sequence_at(&stream, first, last, ns).await.map_err(|error| wrong(&error))?;
+            DeliverPolicy::ByStartSequence { start_sequence }
         }
     };
     let consumer = stream
@@ -171,6 +172,27 @@ pub async fn each(
             return Ok(count);
         }
     }
+}
+
+/// The sequence at which messages of this time or later begin. Searched for here: a consumer that begins
+/// by time passes over messages where others were removed from the stream (seen with nats-server 2.12.1).
+async fn sequence_at(
+    stream: &stream::Stream<()>,
+    first: u64,
+    last: u64,
+    ns: i64,
+) -> Result<u64, stream::RawMessageError> {
+    let (mut low, mut high) = (first.max(1), last.saturating_add(1));
+    while low < high {
+        let middle = low.midpoint(high);
+        match stream.get_first_raw_message_by_subject(">", middle).await {
+            Ok(message) if nanoseconds(message.time.unix_timestamp_nanos()) < ns => low = message.sequence + 1,
+            Ok(_) => high = middle,
+            Err(error) if error.kind() == stream::RawMessageErrorKind::NoMessageFound => high = middle,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(low.max(1))
 }
 
 /// Nanoseconds since 1970 as they stand in message ids.

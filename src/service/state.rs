@@ -4,7 +4,8 @@
 //! | --- | --- | --- |
 //! | `begun.<durable>.<sequence>` | how often the reading of a redelivered story was begun | [`super::poison`] |
 //! | `floor.<durable>` | the last acknowledgement floor that was seen | [`super::checkpoint`] |
-//! | `discarded.<run>.<number>` | dead letters that an operator discarded | [`super::audit`] |
+//! | `discarded.<run>.<number>` | dead letters that an operator discarded | [`super::dead`], [`super::audit`] |
+//! | `replay.<run>` | when a replay of dead letters began that has not ended | [`super::dead`] |
 //!
 //! A value is written either with the revision that it replaces (compare and set), or over
 //! whatever is there. What is removed leaves no marker behind, so the bucket holds only what is
