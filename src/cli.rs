@@ -1,9 +1,11 @@
 //! The command line: one file a command.
 
+mod ask;
 mod audit;
 mod config;
 mod dead;
 mod demo;
+mod doctor;
 mod extract;
 mod health;
 mod manual;
@@ -49,6 +51,8 @@ enum Command {
     Audit(audit::Arguments),
     /// List, show, send in again or discard dead letters
     Dead(dead::Arguments),
+    /// Look whether a live deployment is as it has to be; each finding says what mends it
+    Doctor(doctor::Arguments),
     /// Check or show the configuration, without a broker
     Config(config::Arguments),
     /// Ask a running worker of this machine how it is; exit status 0 when it is well
@@ -106,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Tail(arguments) => tail::main(&arguments),
         Command::Audit(arguments) => audit::main(&arguments),
         Command::Dead(arguments) => dead::main(&arguments),
+        Command::Doctor(arguments) => doctor::main(&arguments),
         Command::Config(arguments) => config::main(&arguments),
         Command::Health(arguments) => health::main(&arguments),
         Command::Schema => print_schema(),

@@ -11,6 +11,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod dead;
 pub mod delivery;
+pub mod doctor;
 pub mod egress;
 pub mod embargo;
 pub mod failpoint;

@@ -428,3 +428,73 @@ async fn a_replay_or_discard_that_breaks_off_is_finished_by_the_next() {
     let report = audited(&world).await.verdict;
     assert_eq!((report.discarded, report.is_clean()), (2, true), "{report:?}");
 }
+
+/// The findings of the doctor by check, without those about this test's own server.
+fn findings(world: &World, arguments: &[&str]) -> (i32, Vec<Value>) {
+    let ignore = ["--ignore", "server", "--ignore", "server_faults", "--json"];
+    let output = copydesk(world, &[&["doctor"], arguments, &ignore].concat());
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    let found = lines.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{}", text(&output))));
+    (code(&output), found.collect())
+}
+
+/// One finding of a check, the worst.
+fn finding<'a>(found: &'a [Value], check: &str) -> &'a Value {
+    found.iter().find(|one| one["check"] == check).unwrap_or_else(|| panic!("no {check} in {found:?}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_finds_a_sound_deployment_well_and_names_what_is_not() {
+    let world = World::start().await;
+    let bare = copydesk(&world, &["doctor", "--ignore", "server_faults"]);
+    assert!(code(&bare) == 1 && text(&bare).contains("FAILURE  stream WIRE_RAW"), "{}", text(&bare));
+
+    let mut worker = ready(&world, &QUICK).await;
+    for number in 1..=30 {
+        world.publish("wire.raw.test", HeaderMap::new(), story(number).as_bytes()).await;
+    }
+    world.until_done(&worker).await;
+    let http = format!("http://{}", worker.http());
+    let (status, well) = findings(&world, &["--worker", &http]);
+    assert_eq!(status, 0, "{well:?}");
+    assert!(well.iter().all(|one| one["severity"] == "well" || one["severity"] == "note"), "{well:?}");
+    assert!(finding(&well, "ack_wait")["is"].as_str().is_some_and(|is| is.contains("a worker took")), "{well:?}");
+    assert_eq!(finding(&well, "worker")["severity"], "well");
+    assert_eq!(finding(&well, "fsync")["severity"], "note", "it cannot be seen without the monitoring");
+
+    // More workers than the consumer lets open; a shorter window; a stream that nobody reads all of.
+    let (status, many) = findings(&world, &["--worker", &http, "--workers", "50"]);
+    assert_eq!((status, &finding(&many, "ack_pending")["severity"]), (1, &Value::from("warning")));
+    assert!(finding(&many, "ack_pending")["mend"].as_str().is_some_and(|mend| mend.contains("--max-pending=51200")));
+    let output = world.stream("WIRE_ENRICHED").await.cached_info().config.clone();
+    let short = stream::Config { duplicate_window: std::time::Duration::from_secs(5), ..output };
+    world.broker.jetstream.update_stream(short).await.expect("updated");
+    let input = world.stream("WIRE_RAW").await.cached_info().config.clone();
+    let aging = stream::Config { max_age: std::time::Duration::from_hours(2), ..input };
+    world.broker.jetstream.update_stream(aging).await.expect("updated");
+    assert!(worker.stop().success());
+    world.publish("wire.raw.test", HeaderMap::new(), b"It waits.").await;
+    let (status, bad) = findings(&world, &[]);
+    assert_eq!(status, 1);
+    for (check, severity, words) in [
+        ("duplicate_window", "failure", "may come again"),
+        ("waiting_pulls", "failure", "1 stories wait"),
+        ("topology", "failure", "remembers message ids"),
+    ] {
+        let one = finding(&bad, check);
+        assert_eq!(one["severity"], severity, "{one}");
+        assert!(
+            one["is"].as_str().is_some_and(|is| is.contains(words)) && one["why"] != "" && one["mend"] != "",
+            "{one}"
+        );
+    }
+    assert!(finding(&bad, "ack_wait")["is"].as_str().is_some_and(|is| is.contains("newest 30 records")), "{bad:?}");
+    let people = text(&copydesk(&world, &["doctor"]));
+    assert!(people.contains("mend nats stream edit WIRE_ENRICHED --dupe-window"), "{people}");
+    let gone = copydesk(&world, &["doctor", "--worker", &http]);
+    assert!(code(&gone) == 1 && text(&gone).contains("no answer from"), "{}", text(&gone));
+    drop(worker);
+    let mut world = world;
+    world.server.kill().expect("killed");
+    assert_eq!(code(&copydesk(&world, &["doctor"])), 69);
+}

@@ -17,6 +17,7 @@ use super::{
     checkpoint,
     config::{Config, EmbargoMode, Input},
     ingress::bytes_per_pull_min,
+    reading::{self, ReadError},
     state::StateBucket,
 };
 
@@ -32,6 +33,21 @@ pub struct Difference {
     pub what: String,
     /// Whether the promise cannot be kept with it.
     pub breaks_the_promise: bool,
+}
+
+impl Difference {
+    /// What differs, and the command that mends it, apart.
+    pub fn split_command(&self) -> (&str, Option<&str>) {
+        let Some((what, rest)) = self.what.rsplit_once("`nats ") else { return (&self.what, None) };
+        let Some((command, "")) = rest.split_once('`') else { return (&self.what, None) };
+        let start = what.len() + 1;
+        let command = crate::text::until(crate::text::from(&self.what, start), "nats ".len() + command.len());
+        (what.trim_end_matches([' ', ';', ',']), Some(command))
+    }
+
+    fn is_missing(&self) -> bool {
+        self.what.starts_with("does not exist")
+    }
 }
 
 impl std::fmt::Display for Difference {
@@ -110,6 +126,42 @@ pub async fn ensure(broker: &Broker, config: &Config, bucket: &StateBucket) -> R
         true => Err(TopologyError::Broken(found)),
         false => Ok(found),
     }
+}
+
+/// Compares what there is with what should be, and creates nothing.
+///
+/// # Errors
+/// The broker does not say.
+pub async fn differences(broker: &Broker, config: &Config) -> Result<Vec<Difference>, ReadError> {
+    let mut found = Vec::new();
+    let missing = |object: String, breaks_the_promise| {
+        let what = "does not exist; a worker makes it where `streams.create_missing` is true".to_owned();
+        Difference { object, what, breaks_the_promise }
+    };
+    let max_payload = broker.client.max_payload();
+    for wanted in streams(config) {
+        match reading::look(&broker.jetstream, &wanted.config.name).await {
+            Ok(info) => found.extend(compare_stream(&wanted, &info.config, max_payload)),
+            Err(ReadError::Missing(name)) => found.push(missing(format!("stream {name}"), true)),
+            Err(error) => return Err(error),
+        }
+    }
+    let name = &config.streams.input.name;
+    if found.iter().any(|difference| difference.object == format!("stream {name}") && difference.is_missing()) {
+        return Ok(found);
+    }
+    let wrong = |error: &dyn std::fmt::Display| ReadError::of(name, error);
+    let handle = broker.jetstream.get_stream_no_info(name).await.map_err(|error| wrong(&error))?;
+    for input in config.inputs.0.values() {
+        match handle.consumer_info(&input.durable).await {
+            Ok(info) => found.extend(compare_consumer(name, &consumer(config, input), &info.config)),
+            Err(error) if error.kind() == jetstream::context::ConsumerInfoErrorKind::NotFound => {
+                found.push(missing(format!("consumer {} of stream {name}", input.durable), true));
+            }
+            Err(error) => return Err(wrong(&error)),
+        }
+    }
+    Ok(found)
 }
 
 /// Makes the consumer of one input again where it is missing; tells whether it was.
@@ -469,6 +521,16 @@ mod tests {
         let mut is = wanted.config.clone();
         change(&mut is);
         compare_stream(&wanted, &is, MIB)
+    }
+
+    #[test]
+    fn a_difference_and_its_command_come_apart() {
+        let found = stream_findings(Role::Output, |c| c.no_ack = true);
+        let (what, command) = found[0].split_command();
+        assert!(what.ends_with("known to be stored"), "{what}");
+        assert_eq!(command, Some("nats stream edit WIRE_ENRICHED --ack"));
+        let found = stream_findings(Role::Output, |c| c.storage = StorageType::Memory);
+        assert_eq!(found[0].split_command(), (found[0].what.as_str(), None));
     }
 
     #[test]

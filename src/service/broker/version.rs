@@ -44,15 +44,93 @@ pub fn judge(version: &str) -> Option<Verdict> {
     Some(Verdict { what: what.trim_end_matches(';').to_owned(), is_too_old: number < NEEDED })
 }
 
+/// A fault of some versions that an operator of this service should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// First version that has it.
+    since: (u32, u32, u32),
+    /// First version that does not.
+    before: (u32, u32, u32),
+    /// The same, in words.
+    pub mended: &'static str,
+    /// What happens.
+    pub what: &'static str,
+}
+
+/// Not complete: what is known to lose messages or to open streams to strangers, by the server's issues
+/// and advisories.
+const FAULTS: [Fault; 6] = [
+    Fault {
+        since: (2, 10, 20),
+        before: (2, 10, 23),
+        mended: "2.10.23",
+        what: "a cluster whose servers are killed can forget a stream with all its messages (nats-server 6888)",
+    },
+    Fault {
+        since: (2, 2, 0),
+        before: (2, 10, 27),
+        mended: "2.10.27",
+        what: "an account with JetStream rights can change streams of other accounts (CVE-2025-30215)",
+    },
+    Fault {
+        since: (2, 11, 0),
+        before: (2, 11, 1),
+        mended: "2.11.1",
+        what: "an account with JetStream rights can change streams of other accounts (CVE-2025-30215)",
+    },
+    Fault {
+        since: (2, 12, 0),
+        before: (2, 12, 3),
+        mended: "2.12.3",
+        what: "removing a server from a cluster can lose messages that were confirmed (nats-server 7545)",
+    },
+    Fault {
+        since: (2, 0, 0),
+        before: (2, 11, 15),
+        mended: "2.11.15",
+        what: "several security faults (CVE-2026-33216, CVE-2026-33249 and others)",
+    },
+    Fault {
+        since: (2, 12, 0),
+        before: (2, 12, 6),
+        mended: "2.12.6",
+        what: "several security faults (CVE-2026-33216, CVE-2026-33249 and others)",
+    },
+];
+
+/// Known faults of a version; none of one that cannot be read.
+pub fn faults(version: &str) -> Vec<Fault> {
+    let Some(number) = parse_all(version) else { return Vec::new() };
+    FAULTS.into_iter().filter(|fault| fault.since <= number && number < fault.before).collect()
+}
+
 /// `2.10.18`, `2.11.0-RC.1`.
 fn parse(version: &str) -> Option<(u32, u32)> {
     let mut numbers = version.trim_start_matches('v').split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
+fn parse_all(version: &str) -> Option<(u32, u32, u32)> {
+    let (major, minor) = parse(version)?;
+    let patch = version.split('.').nth(2)?;
+    let digits = patch.split(|c: char| !c.is_ascii_digit()).next()?;
+    Some((major, minor, digits.parse().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn faults_are_told_by_version() {
+        let mended = |version| faults(version).iter().map(|fault| fault.mended).collect::<Vec<_>>();
+        assert_eq!(mended("2.10.22"), ["2.10.23", "2.10.27", "2.11.15"]);
+        assert_eq!(mended("2.11.0-RC.1"), ["2.11.1", "2.11.15"]);
+        assert_eq!(mended("2.12.1"), ["2.12.3", "2.12.6"]);
+        for sound in ["2.11.15", "2.12.6", "2.14.5", "3.0.0", "unknown", "2.12"] {
+            assert_eq!(faults(sound), [], "{sound}");
+        }
+    }
 
     #[test]
     fn old_servers_are_named_with_what_they_lack() {
