@@ -31,6 +31,7 @@ pub mod state;
 pub mod topology;
 pub mod trace;
 pub mod turns;
+pub mod unreadable;
 pub mod whereabouts;
 
 use std::{
@@ -146,6 +147,9 @@ pub async fn run(
         stopping: stop.clone(),
         config,
     });
+    // A message that ended the process before this one must not end it too.
+    let looked = unreadable::look_at_all(&context, &broker);
+    let _ = stop.run_until_cancelled(looked).await;
     let stories = TaskTracker::new();
     // The parts that must live as long as the worker: the end of one before its time is an error.
     let (mut inputs, mut keepers) = (JoinSet::new(), JoinSet::new());
@@ -157,6 +161,8 @@ pub async fn run(
         inputs.spawn(reading.map(|()| "an input"));
     }
     keepers.spawn(keep_alive(context.clone(), end.clone()).map(|()| "the signs of life"));
+    let unreadable = unreadable::watch(context.clone(), broker.clone(), end.clone());
+    keepers.spawn(unreadable.map(|()| "the look at unreadable messages"));
     keepers.spawn(broker::watch_client(broker.clone(), end.clone()).map(|()| "the connection"));
     let looking = gauges::refresh(context.clone(), broker.clone(), state.clone(), recorder, end.clone());
     keepers.spawn(looking.map(|()| "the gauges"));

@@ -14,6 +14,7 @@ const PERMISSIONS: &str = r#"permissions: {
     publish: ["$JS.API.STREAM.INFO.WIRE_RAW", "$JS.API.STREAM.INFO.WIRE_ENRICHED", "$JS.API.STREAM.INFO.WIRE_DEAD",
               "$JS.API.CONSUMER.INFO.WIRE_RAW.copydesk", "$JS.API.CONSUMER.MSG.NEXT.WIRE_RAW.copydesk",
               "$JS.ACK.WIRE_RAW.copydesk.>", "wire.enriched.>", "wire.dead.>", "_copydesk.alive",
+              "$JS.API.STREAM.MSG.GET.WIRE_RAW",
               "$JS.API.STREAM.INFO.KV_copydesk", "$JS.API.DIRECT.GET.KV_copydesk.>", "$KV.copydesk.>",
               "$JS.API.STREAM.MSG.GET.KV_copydesk", "$JS.API.STREAM.PURGE.KV_copydesk", "$JS.API.INFO",
               "$JS.API.STREAM.CREATE.*", "$JS.API.CONSUMER.CREATE.WIRE_RAW.copydesk.>"]

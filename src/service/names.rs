@@ -32,6 +32,8 @@ pub const DETAIL: &str = "Copydesk-Detail";
 pub const ORIGINAL_PREFIX: &str = "Copydesk-Original-";
 /// How many of the story's own headers did not fit on a dead letter.
 pub const ORIGINALS_LEFT_OUT: &str = "Copydesk-Originals-Left-Out";
+/// The story's own headers in Base64, where they are no text.
+pub const ORIGINAL_HEADERS: &str = "Copydesk-Headers-Base64";
 /// A reference time given beside the story (RFC 3339).
 pub const REFERENCE_TIME: &str = "Copydesk-Reference-Time";
 /// The format of a message, where its sender says so; one of the names of `docs/FORMATS.md`.
