@@ -4,7 +4,7 @@
 STORIES ?= tests/fixtures/stories
 CARGO ?= cargo
 
-.PHONY: demo test faults soak check models gazetteer bench bench-hop clean
+.PHONY: demo test faults soak fuzz check models gazetteer bench bench-hop instructions clean
 
 # A private nats-server, the worker, sample stories through it, and what came out.
 # STORIES=dir sends your own.
@@ -29,6 +29,23 @@ faults:
 soak:
 	@NATS_SERVER="$$(scripts/nats-server.sh)" && export NATS_SERVER && \
 	SOAK_MINUTES="$${SOAK_MINUTES:-20}" $(CARGO) test --locked --features failpoints --test faults -- soak --nocapture
+
+# The targets of tests/fuzz_targets by coverage (needs cargo-fuzz, `cargo install cargo-fuzz --locked`): each until it
+# has run FUZZ_RUNS inputs or FUZZ_SECONDS seconds. What is new to a target goes to fuzz/target/corpus; what fails, to
+# fuzz/artifacts, and from there into fuzz/corpus. FUZZ="nitf rss" chooses targets.
+FUZZ ?= $(patsubst fuzz/fuzz_targets/%.rs,%,$(wildcard fuzz/fuzz_targets/*.rs))
+FUZZ_RUNS ?= 200000
+FUZZ_SECONDS ?= 60
+# The sanitizers look for what safe code cannot do; without them more inputs are run.
+FUZZER = RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none
+fuzz:
+	@set -e; for target in $(FUZZ); do \
+	  seeds="tests/fixtures/formats tests/fixtures/stories fuzz/corpus/formats"; \
+	  [ $$target = quotes ] && seeds="fuzz/corpus/quotes tests/fixtures/stories"; \
+	  mkdir -p fuzz/target/corpus/$$target; echo "== $$target"; \
+	  $(FUZZER) $$target fuzz/target/corpus/$$target $$seeds -- \
+	    -runs=$(FUZZ_RUNS) -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=20 -print_final_stats=1; \
+	done
 
 # What CI asks for before the tests.
 check:

@@ -148,7 +148,7 @@ pub async fn run(
         config,
     });
     // A message that ended the process before this one must not end it too.
-    let looked = unreadable::look_at_all(&context, &broker);
+    let looked = Box::pin(unreadable::look_at_all(&context, &broker));
     let _ = stop.run_until_cancelled(looked).await;
     let stories = TaskTracker::new();
     // The parts that must live as long as the worker: the end of one before its time is an error.

@@ -296,6 +296,9 @@ impl Blocks {
             caption.push_str(text);
         } else if let Some((head, _)) = &mut self.page_head {
             head.push_str(text);
+        } else if self.media == 0 && self.preformatted > 0 {
+            // The only place where line ends stay: a reference may be one of another kind.
+            self.line.push_str(&super::charset::unify_line_ends(text));
         } else if self.media == 0 {
             self.line.push_str(text);
         }
@@ -733,6 +736,7 @@ mod tests {
 
     #[test]
     fn preformatted_lines_stay() {
+        assert_eq!(read("<pre>Town\rmm&#13;x</pre>").text, "Town\nmm\nx");
         assert_eq!(read("<pre>Town    mm\nBath    12\n\n\nEnd</pre><p>x</p>").text, "Town    mm\nBath    12\n\nEnd\nx");
     }
 

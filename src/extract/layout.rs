@@ -742,6 +742,7 @@ pub(super) fn opening(words: &str, bytes_max: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::extract::testing::check;
 
     /// `kind: text` of every paragraph, line breaks inside shown as `/`.
     fn kinds(text: &str) -> Vec<String> {
@@ -780,6 +781,45 @@ mod tests {
         assert_eq!(kinds("It was a long \nday on the quay."), ["Lead: It was a long /day on the quay."]);
         assert_eq!(kinds("apples\ndried pears\nplums, cherries\n").len(), 3, "a list is no sentence");
         assert_eq!(kinds("Shopping list\napples\ndried pears\n").len(), 3, "its last item has no stop");
+    }
+
+    fn ends(text: &str) -> Vec<(&'static str, Span)> {
+        let label = |kind| match kind {
+            ParagraphKind::Signoff => Some("signoff"),
+            ParagraphKind::Boilerplate => Some("boilerplate"),
+            _ => None,
+        };
+        read(text, None).paragraphs.iter().filter_map(|p| Some((label(p.kind)?, p.span))).collect()
+    }
+
+    #[test]
+    fn each_end_mark_credit_and_copyright_line() {
+        for (line, label) in [
+            ("-0-", "signoff"),
+            ("-30-", "signoff"),
+            ("ENDS", "signoff"),
+            ("/ENDS/", "signoff"),
+            ("(END)", "signoff"),
+            ("-ends-", "signoff"),
+            ("###", "signoff"),
+            ("ab/cd", "signoff"),
+            ("==Kyodo", "signoff"),
+            ("(Reporting by Ann Moss; Editing by Ray Stone)", "signoff"),
+            ("(Editing by Ray Stone)", "signoff"),
+            ("Reporting by Ann Moss", "signoff"),
+            ("© 2031 Northwire", "boilerplate"),
+            ("(c) 2031 Northwire", "boilerplate"),
+            ("Copyright 2031 Northwire. All rights reserved.", "boilerplate"),
+            ("All rights reserved. This material may not be published.", "boilerplate"),
+        ] {
+            let carets = "^".repeat(line.chars().count());
+            check(&format!("\nThe bridge is closed.\n\nIt will open on Monday.\n\n{line}\n{carets} {label}\n"), ends);
+        }
+        for line in
+            ["The strike ends.", "In the end it rained.", "ENDS OF THE EARTH is a play.", "He got 30 or 0 points."]
+        {
+            check(&format!("\nThe bridge is closed.\n\nIt will open on Monday.\n\n{line}\n"), ends);
+        }
     }
 
     #[test]

@@ -224,6 +224,7 @@ pub fn weigh(found: Status, story: &Story, anomalies: &mut Vec<Anomaly>) -> Stat
 fn first_words(text: &str, span: Span) -> Span {
     let words = span.of(text);
     let end = words.find(' ').unwrap_or(words.len());
+    let end = until(words, end).trim_end_matches([',', ';', ':', '.']).len();
     let start = words.len() - words.trim_start_matches(['(', '[', ' ']).len();
     Span::new(span.start() + start, span.start() + end.max(start))
 }
@@ -339,6 +340,70 @@ The following stories are planned.
             "
 EMBARGOED until 06:00 GMT Thursday
 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ withheld
+
+CANBERRA (Coral News) -- Corals grew.
+",
+            "
+UPDATE 1 - Rotterdam crane drivers walk out
+^^^^^^^^ update 1
+
+ROTTERDAM (Northwire) - Rain fell.
+",
+            "
+REFILE-Brewer buys rival
+^^^^^^ correction
+
+ROTTERDAM (Northwire) - Rain fell.
+",
+            "
+CORRECTION: Brewer buys rival
+^^^^^^^^^^ correction
+
+ROTTERDAM (Northwire) - Rain fell.
+",
+            "
+Brewer buys rival
+
+(Updates with comment from union, paragraphs 3-5)
+ ^^^^^^^ update
+
+ROTTERDAM (Northwire) - Rain fell.
+",
+            "
+Brewer buys rival
+
+(Recasts, adds analyst)
+ ^^^^^^^ update
+
+ROTTERDAM (Northwire) - Rain fell.
+",
+            "
+BC-US--Footbridge Collapse, 2nd Ld,0318
+                            ^^^^^^ update 2
+Footbridge gives way
+SPRINGFIELD, Ill. (AP) _ Rain fell.
+",
+            "
+BULLETIN KILL
+^^^^^^^^^^^^^ kill
+
+The story about the tunnel is wrong. Please do not use it.
+",
+            "
+STORY WITHDRAWN
+^^^^^^^^^^^^^^^ kill
+
+The story about the tunnel is wrong.
+",
+            "
+KILL: Tunnel opens
+^^^^ kill
+
+The story about the tunnel is wrong.
+",
+            "
+HOLD FOR RELEASE until 0600 GMT Thursday
+^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ withheld
 
 CANBERRA (Coral News) -- Corals grew.
 ",

@@ -1,0 +1,8 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../tests/fuzz_targets/mod.rs"]
+mod fuzz_targets;
+
+fuzz_target!(|input: &[u8]| fuzz_targets::quotes(input));
