@@ -27,6 +27,7 @@ pub mod poison;
 pub mod pool;
 pub mod readiness;
 pub mod reading;
+pub mod running;
 pub mod state;
 pub mod topology;
 pub mod trace;
@@ -169,6 +170,8 @@ pub async fn run(
     if context.config.embargo.mode == config::EmbargoMode::Hold {
         keepers.spawn(embargo::release_all(context.clone(), end.clone()).map(|()| "the release of held stories"));
     }
+    let comparing = running::keep(broker.clone(), Arc::new(context.config.clone()), bucket.clone(), end.clone());
+    keepers.spawn(comparing.map(|()| "the running ledger"));
     let checkpoints = checkpoint::keep(broker.clone(), context.config.clone(), bucket, end.clone());
     keepers.spawn(checkpoints.map(|()| "the checkpoints"));
     let reloading = {

@@ -70,6 +70,7 @@ const TESTS: &[(&str, &str)] = &[
     ("lineage.enabled", "without_lineage_no_version_is_late"),
     ("embargo.mode", "an_embargo_is_kept_over_a_restart_and_a_kill_ends_the_waiting"),
     ("work.threads", "names_limits_and_windows_stand_on_what_is_created"),
+    ("ledger.check_every_ms", "the_running_ledger_balances_and_tells_what_is_lost"),
     ("http.listen", "without_an_address_no_port_is_opened"),
     ("http.silence_max_ms", "a_stopped_server_is_noticed_and_work_goes_on_when_it_comes_back"),
     ("http.stall_max_ms", "stories_that_do_not_end_are_an_obstacle_unless_a_limit_holds_them"),

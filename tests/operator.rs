@@ -498,3 +498,211 @@ async fn the_doctor_finds_a_sound_deployment_well_and_names_what_is_not() {
     world.server.kill().expect("killed");
     assert_eq!(code(&copydesk(&world, &["doctor"])), 69);
 }
+
+/// Takes a story from the workers' consumer and acknowledges it, as no worker would: nothing stands for it.
+async fn acknowledge_without_a_record(world: &World) {
+    let stream = world.stream("WIRE_RAW").await;
+    let consumer: async_nats::jetstream::consumer::PullConsumer = stream.get_consumer("copydesk").await.expect("it");
+    let mut messages = consumer.fetch().max_messages(1).messages().await.expect("asked");
+    let message = futures_util::StreamExt::next(&mut messages).await.expect("one").expect("a story");
+    message.double_ack().await.expect("acknowledged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_running_ledger_balances_and_tells_what_is_lost() {
+    let world = World::start().await;
+    let set = [QUICK[0], QUICK[1], "ledger.check_every_ms=1000"];
+    let sum = |worker: &Worker, verdict: &str| {
+        worker.metric(&format!("copydesk_ledger_stories{{verdict=\"{verdict}\"}}")).unwrap_or(-1.0) as i64
+    };
+    let mut first = ready(&world, &set).await;
+    let second = world.worker("second", &set);
+    world.until("a book", &first, async |_| sum(&first, "checked") == 0).await;
+    for number in 1..=40 {
+        let body = if number % 10 == 0 { r#"{"text": broken"#.to_owned() } else { story(number) };
+        world.publish("wire.raw.test", HeaderMap::new(), body.as_bytes()).await;
+    }
+    world.until("a comparison", &first, async |_| sum(&first, "checked") == 40).await;
+    world.until("the same from the other worker", &second, async |_| sum(&second, "checked") == 40).await;
+    for verdict in ["unaccounted", "duplicated", "unexpected", "skipped"] {
+        assert_eq!(sum(&first, verdict), 0, "{verdict}: {}", first.log());
+    }
+    assert!(first.metric("copydesk_ledger_age_seconds").is_some_and(|age| age < 60.0));
+    assert!(first.stop().success());
+    drop(second);
+
+    // Nobody runs: one story is acknowledged and has no record, one has two, and one record is nobody's.
+    let lost = world.publish("wire.raw.test", HeaderMap::new(), b"Lost.").await;
+    acknowledge_without_a_record(&world).await;
+    let twice = world.publish("wire.raw.test", HeaderMap::new(), b"Twice.").await;
+    acknowledge_without_a_record(&world).await;
+    for sequence in [twice, twice] {
+        world.publish("wire.enriched.x", origin(&world, sequence).await, b"{}").await;
+    }
+    let mut nobody = origin(&world, twice).await;
+    nobody.insert(names::SEQUENCE, "4000");
+    world.publish("wire.enriched.x", nobody, b"{}").await;
+    let third = ready(&world, &set).await;
+    world.until("the loss", &third, async |_| sum(&third, "unaccounted") == 1).await;
+    assert_eq!((sum(&third, "duplicated"), sum(&third, "unexpected"), sum(&third, "checked")), (1, 1, 42));
+    assert!(third.log().contains("the ledger does not balance"), "{}", third.log());
+    assert_eq!(audited(&world).await.verdict.unaccounted.ranges, [[lost, lost]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publish_makes_a_load_of_several_sources_with_ids_of_its_own() {
+    let world = World::start().await;
+    ready(&world, &QUICK).await.stop();
+    let folder = tempfile::tempdir().expect("a folder");
+    let (plain, envelope) = (folder.path().join("a.txt"), folder.path().join("b.json"));
+    std::fs::write(&plain, story(1)).expect("written");
+    std::fs::write(&envelope, r#"{"id": "urn:desk:1", "text": "All is well."}"#).expect("written");
+    let files = [plain.to_str().expect("a path"), envelope.to_str().expect("a path")];
+    let load = [
+        "--count",
+        "300",
+        "--rate",
+        "5000",
+        "--burst",
+        "100",
+        "--mix",
+        "wire.raw.ap=3",
+        "--mix",
+        "wire.raw.own",
+        "--header",
+        "Copydesk-Urgency:1",
+        "--header",
+        "Copydesk-Urgency:4=9",
+        "--json",
+    ];
+    let sent = copydesk(&world, &[&["publish"], &files[..], &load].concat());
+    assert_eq!(code(&sent), 0, "{}", text(&sent));
+    let sent = json(&sent);
+    assert_eq!((sent["stored"].as_u64(), sent["failed"].as_u64()), (Some(300), Some(0)));
+    let of = |subject: &str| sent["by_subject"][subject].as_u64().unwrap_or(0);
+    assert_eq!(of("wire.raw.ap") + of("wire.raw.own"), 300);
+    assert!(of("wire.raw.ap") > of("wire.raw.own") * 2 && of("wire.raw.own") > 0, "{sent}");
+    assert_eq!(world.count("WIRE_RAW").await, 300, "accepted is what stands");
+    let (mut ids, mut urgent, mut bodies) = (std::collections::BTreeSet::new(), 0, std::collections::BTreeSet::new());
+    for sequence in 1..=300 {
+        let message = world.stream("WIRE_RAW").await.get_raw_message(sequence).await.expect("a story");
+        ids.insert(message.headers.get(names::MESSAGE_ID).expect("an id").to_string());
+        urgent += u32::from(message.headers.get(names::URGENCY).is_some_and(|urgency| urgency.as_str() == "1"));
+        if let Ok(copy) = serde_json::from_slice::<Value>(&message.payload) {
+            bodies.insert(copy["id"].to_string());
+        }
+    }
+    assert_eq!((ids.len(), bodies.len()), (300, 150), "each has ids of its own");
+    assert!((5..80).contains(&urgent), "{urgent} of 300 are urgent");
+    for wrong in [&["--mix", "wire.raw.a=0"][..], &["--header", "nothing"], &["--count", "0", "--repeat", "2"]] {
+        assert_ne!(code(&copydesk(&world, &[&["publish"], &files[..1], wrong].concat())), 0, "{wrong:?}");
+    }
+    // Without a stream nothing is accepted, and nothing is counted.
+    world.broker.jetstream.delete_stream("WIRE_RAW").await.expect("deleted");
+    let nowhere = copydesk(&world, &["publish", files[0], "--json"]);
+    assert_eq!((code(&nowhere), json(&nowhere)["stored"].as_u64()), (1, Some(0)));
+}
+
+/// What a worker's user and an operator's user need, as docs/OPERATIONS.md has it.
+const STREAMS: [&str; 4] = ["WIRE_RAW", "WIRE_ENRICHED", "WIRE_DEAD", "KV_copydesk"];
+
+fn reading() -> Vec<String> {
+    let each = |stream: &str| {
+        ["CONSUMER.CREATE.{}", "CONSUMER.CREATE.{}.>", "CONSUMER.MSG.NEXT.{}.>"]
+            .map(|subject| format!("$JS.API.{}", subject.replace("{}", stream)))
+    };
+    let mut all: Vec<String> = STREAMS.iter().flat_map(|stream| each(stream)).collect();
+    all.push("$JS.API.STREAM.INFO.WIRE_HELD".to_owned());
+    all
+}
+
+fn looking() -> Vec<String> {
+    let each = |stream: &&str| {
+        ["STREAM.INFO.{}", "STREAM.MSG.GET.{}", "CONSUMER.DELETE.{}.>"]
+            .map(|subject| format!("$JS.API.{}", subject.replace("{}", stream)))
+    };
+    let mut all = reading();
+    all.extend(STREAMS.iter().flat_map(each));
+    all.extend(["$JS.API.CONSUMER.INFO.WIRE_RAW.*", "$JS.API.DIRECT.GET.KV_copydesk.>"].map(str::to_owned));
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_permissions_of_the_guide_are_enough_for_the_operator_and_the_running_ledger() {
+    let worker = [
+        "$JS.API.INFO",
+        "$JS.API.STREAM.CREATE.*",
+        "$JS.API.CONSUMER.CREATE.WIRE_RAW.copydesk.>",
+        "$JS.API.STREAM.INFO.WIRE_RAW",
+        "$JS.API.STREAM.INFO.WIRE_ENRICHED",
+        "$JS.API.STREAM.INFO.WIRE_DEAD",
+        "$JS.API.CONSUMER.INFO.WIRE_RAW.copydesk",
+        "$JS.API.CONSUMER.MSG.NEXT.WIRE_RAW.copydesk",
+        "$JS.ACK.WIRE_RAW.copydesk.>",
+        "wire.enriched.>",
+        "wire.dead.>",
+        "_copydesk.alive",
+        "$JS.API.STREAM.INFO.KV_copydesk",
+        "$JS.API.DIRECT.GET.KV_copydesk.>",
+        "$KV.copydesk.>",
+        "$JS.API.STREAM.MSG.GET.KV_copydesk",
+        "$JS.API.STREAM.PURGE.KV_copydesk",
+    ];
+    let worker: Vec<String> = worker.iter().map(|subject| (*subject).to_owned()).chain(reading()).collect();
+    let acting = [
+        "$JS.API.STREAM.MSG.DELETE.WIRE_DEAD",
+        "wire.raw.>",
+        "$KV.copydesk.replay.>",
+        "$JS.API.STREAM.PURGE.KV_copydesk",
+        "$KV.copydesk.discarded.>",
+    ];
+    let acting: Vec<String> = acting.iter().map(|subject| (*subject).to_owned()).chain(looking()).collect();
+    let user = |name: &str, publish: &[String]| {
+        format!("{{user: {name}, password: x, permissions: {{publish: {publish:?}, subscribe: [\"_INBOX.>\"]}}}}")
+    };
+    let users = [user("desk", &worker), user("eyes", &looking()), user("hands", &acting)].join(", ");
+    let folder = tempfile::tempdir().expect("a folder");
+    let binary = server::find().expect("a nats-server");
+    let extra = format!("authorization {{ users: [ {users} ] }}");
+    let server = server::PrivateServer::start(&binary, &folder.path().join("nats"), &extra).expect("it starts");
+    let run = |name: &str, arguments: &[&str]| {
+        server::without_settings(&mut Command::new(env!("CARGO_BIN_EXE_copydesk")))
+            .args(arguments)
+            .args(["--set", &format!("nats.urls={}", server.url()), "--set", &format!("nats.user={name}")])
+            .args(["--set", "nats.password=x", "--set", "http.listen=127.0.0.1:0"])
+            .output()
+            .expect("it runs")
+    };
+    let settings = ["nats.user=desk", "nats.password=x", "ledger.check_every_ms=1000"];
+    let worker = Worker::start(&server.url(), folder.path(), "worker", &settings);
+    let until = async |what: &str, holds: &dyn Fn() -> bool| {
+        let began = std::time::Instant::now();
+        while !holds() {
+            assert!(began.elapsed() < support::PATIENCE, "{what} did not happen: {}", worker.log());
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    until("readiness", &|| worker.get("/readyz").0 == 200).await;
+    let checked = "copydesk_ledger_stories{verdict=\"checked\"}";
+    until("a book", &|| worker.metric(checked).is_some()).await;
+    for (name, body) in [("a.txt", "All is well, said the clerk."), ("b.json", r#"{"text": broken"#)] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, body).expect("written");
+        let sent = run("hands", &["publish", path.to_str().expect("a path")]);
+        assert_eq!(code(&sent), 0, "{}", text(&sent));
+    }
+    until("a comparison", &|| worker.metric(checked) == Some(2.0)).await;
+    assert_eq!(worker.metric("copydesk_broker_errors_total{kind=\"permission\"}"), Some(0.0), "{}", worker.log());
+    for arguments in [&["audit"][..], &["audit", "--id", "2"], &["dead", "list"], &["dead", "show", "1"]] {
+        let looked = run("eyes", arguments);
+        assert!(code(&looked) == 0 && !text(&looked).contains("ermission"), "{arguments:?}: {}", text(&looked));
+    }
+    let doctor = run("eyes", &["doctor", "--ignore", "server_faults"]);
+    assert!(code(&doctor) == 0 && !text(&doctor).contains("ermission"), "{}", text(&doctor));
+    for arguments in [&["dead", "replay", "1"][..], &["dead", "discard", "--all", "--yes"]] {
+        let done = run("hands", arguments);
+        assert!(code(&done) == 0 && !text(&done).contains("ermission"), "{arguments:?}: {}", text(&done));
+    }
+    let refused = run("eyes", &["dead", "discard", "--all", "--yes"]);
+    assert!(code(&refused) != 0 || text(&refused).contains("no such"), "{}", text(&refused));
+}

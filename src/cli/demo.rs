@@ -72,7 +72,7 @@ async fn show(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     say(&format!("worker {} reads from {}", worker.child.id(), config.streams.input.name));
     let mut names_by_sequence = BTreeMap::new();
     for (index, (name, story)) in stories.iter().enumerate() {
-        let receipt = publish::publish_one(&broker, "wire.raw.demo", story, false, wait).await;
+        let receipt = publish::publish_one(&broker, "wire.raw.demo", story, wait).await;
         let Receipt::Stored { .. } = receipt else { bail!("{name} was not stored: {receipt:?}") };
         names_by_sequence.insert(index as u64 + 1, name.clone());
     }

@@ -43,6 +43,8 @@ pub struct Config {
     pub embargo: Embargo,
     /// The CPU pool.
     pub work: Work,
+    /// The running ledger.
+    pub ledger: Ledger,
     /// The port for probes and metrics, and when the worker calls itself ready.
     pub http: Http,
     /// Logs.
@@ -418,6 +420,21 @@ impl Default for Work {
     }
 }
 
+/// The running ledger: what was done against what stands for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ledger {
+    /// How often one worker of the fleet compares what was done since the last comparison with the records,
+    /// dead letters and held stories, by their headers; at least 1000, or 0 for never.
+    pub check_every_ms: u64,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { check_every_ms: 60_000 }
+    }
+}
+
 /// The port for probes and metrics, and when the worker calls itself ready.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -498,6 +515,11 @@ impl Config {
         };
         self.nats.check(&mut must);
         must(matches!(self.streams.replicas, 1 | 3 | 5), "streams.replicas", "is not 1, 3 or 5");
+        must(
+            matches!(self.ledger.check_every_ms, 0 | 1_000..),
+            "ledger.check_every_ms",
+            "is neither 0 nor 1000 or more",
+        );
         let held = self.embargo.mode == EmbargoMode::Hold;
         must(
             !held || self.lineage.enabled,

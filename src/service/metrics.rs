@@ -72,6 +72,10 @@ pub const QUOTA_KIB: &str = "copydesk_quota_kib_per_second";
 pub const FLEET_SHARE: &str = "copydesk_fleet_share_ratio";
 /// Stories that wait for their turn, by lane.
 pub const LANE_WAITING: &str = "copydesk_lane_waiting_stories";
+/// What the running ledger has compared in all, by verdict.
+pub const LEDGER_STORIES: &str = "copydesk_ledger_stories";
+/// How long ago the running ledger was last compared, by any worker.
+pub const LEDGER_AGE_SECONDS: &str = "copydesk_ledger_age_seconds";
 /// Always 1; the labels say which build this is.
 pub const BUILD_INFO: &str = "copydesk_build_info";
 
@@ -88,7 +92,7 @@ pub enum Kind {
 
 /// Every metric: name, kind, labels, and what it says. The recorder's help texts, the tests of the
 /// dashboard and of the alert rules, and the test of the operations guide all read this.
-pub const ALL: [(&str, Kind, &[&str], &str); 32] = [
+pub const ALL: [(&str, Kind, &[&str], &str); 34] = [
     (STORIES, Kind::Counter, &["outcome"], "Deliveries by what became of them; each counts once"),
     (DEAD_LETTERS, Kind::Counter, &["reason"], "Dead letters by reason"),
     (REDELIVERIES, Kind::Counter, &[], "Deliveries that were not the first of their story"),
@@ -120,6 +124,8 @@ pub const ALL: [(&str, Kind, &[&str], &str); 32] = [
     (QUOTA_KIB, Kind::Gauge, &[], "What this worker may let pass, in KiB; 0 means no limit"),
     (FLEET_SHARE, Kind::Gauge, &[], "This worker's share of every quota"),
     (LANE_WAITING, Kind::Gauge, &["lane"], "Stories that wait for their turn, by lane"),
+    (LEDGER_STORIES, Kind::Gauge, &["verdict"], "What the running ledger has compared in all, by verdict"),
+    (LEDGER_AGE_SECONDS, Kind::Gauge, &[], "How long ago the running ledger was last compared"),
     (BUILD_INFO, Kind::Gauge, &["version", "features"], "Always 1; the labels say which build this is"),
 ];
 
@@ -330,6 +336,35 @@ pub fn consumer(input: &str, consumer: Consumer) {
     gauge(CONSUMER_ACK_PENDING, consumer.ack_pending as f64);
     gauge(CONSUMER_REDELIVERED, consumer.redelivered as f64);
     gauge(CONSUMER_WAITING, consumer.waiting as f64);
+}
+
+/// What the running ledger has found since it was begun, over all workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Sums {
+    /// Compared.
+    pub checked: u64,
+    /// Passed over.
+    pub skipped: u64,
+    /// Done, and nothing stands for them.
+    pub unaccounted: u64,
+    /// Came out more than once.
+    pub duplicated: u64,
+    /// Messages that stand for no story.
+    pub unexpected: u64,
+}
+
+/// Tells what the running ledger has found, and how long ago.
+pub fn ledger(sums: Sums, age: Duration) {
+    for (verdict, count) in [
+        ("checked", sums.checked),
+        ("skipped", sums.skipped),
+        ("unaccounted", sums.unaccounted),
+        ("duplicated", sums.duplicated),
+        ("unexpected", sums.unexpected),
+    ] {
+        metrics::gauge!(LEDGER_STORIES, "verdict" => verdict).set(count as f64);
+    }
+    metrics::gauge!(LEDGER_AGE_SECONDS).set(age.as_secs_f64());
 }
 
 /// Notes that a story waited for the limit of this key.

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `begun.<durable>.<sequence>` | how often the reading of a redelivered story was begun | [`super::poison`] |
 //! | `floor.<durable>` | the last acknowledgement floor that was seen | [`super::checkpoint`] |
+//! | `ledger` | what the running ledger has compared, and its sums | [`super::running`] |
 //! | `discarded.<run>.<number>` | dead letters that an operator discarded | [`super::dead`], [`super::audit`] |
 //! | `replay.<run>` | when a replay of dead letters began that has not ended | [`super::dead`] |
 //!
