@@ -517,6 +517,26 @@ mod tests {
         assert!(times[1] >= Duration::from_secs(1) && times[1] < Duration::from_millis(1100), "{times:?}");
     }
 
+    /// Small stories that came later would conform at once; they wait for the large one before them.
+    #[test]
+    fn a_large_story_is_never_starved_by_small_ones() {
+        paused(async {
+            let limits = Limits { kib_per_second: 10.0, kib_burst: 100, ..Limits::default() };
+            let admission = Admission::new(&limits);
+            admission.pass(routine(60 * 1024), async {}).await.expect("the burst");
+            let order = std::cell::RefCell::new(Vec::new());
+            let story = |kib: usize| {
+                let (admission, order) = (&admission, &order);
+                async move {
+                    admission.pass(routine(kib * 1024), async {}).await.expect("no key");
+                    order.borrow_mut().push(kib);
+                }
+            };
+            futures_util::future::join_all([90, 1, 2, 3].map(story)).await;
+            assert_eq!(*order.borrow(), [90, 1, 2, 3]);
+        });
+    }
+
     fn paused<T>(future: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.expect("runtime").block_on(future)

@@ -45,7 +45,12 @@ async fn a_burst_behind_a_slow_output_stays_within_the_budget() {
     let world = World::start().await;
     let proxy = Proxy::start(&world.server.url()).await;
     let budget = format!("inputs.main.bytes_max={BUDGET_BYTES}");
-    let set = quick(&[&budget, "limits.story_bytes_max=100000", "delivery.publish_timeout_ms=5000"]);
+    let set = quick(&[
+        &budget,
+        "limits.story_bytes_max=100000",
+        "delivery.publish_timeout_ms=5000",
+        "delivery.ack_wait_ms=6000",
+    ]);
     let worker = ready_at(&world, &proxy.url(), &set).await;
     // Idle, but warm: it has read before.
     publish_all(&world, "wire.raw.a", 50, |number| story(number).into()).await;
@@ -136,7 +141,7 @@ async fn a_flood_on_one_input_leaves_another_near_what_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_of_three_workers_under_load_repeats_nothing() {
     let world = World::start().await;
-    let set = quick(&["delivery.grace_period_ms=20000"]);
+    let set = quick(&["delivery.grace_period_ms=20000", "delivery.ack_wait_ms=6000"]);
     let mut workers = Vec::new();
     for _ in 0..3 {
         workers.push(ready(&world, &set).await);

@@ -61,7 +61,7 @@ async fn a_half_open_connection_is_noticed_by_pings() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn latency_costs_time_and_nothing_else() {
-    let desk = Desk::at_work(&paced(&[])).await;
+    let desk = Desk::at_work(&paced(&["delivery.ack_wait_ms=6000"])).await;
     desk.suffers("150 ms each way", Fault::Latency(Duration::from_millis(150)), span(20, 1500)).await;
     assert_eq!(desk.redeliveries(), 0, "late is not lost");
     desk.verdict().await;
@@ -101,7 +101,7 @@ async fn lost_confirmations_give_no_second_record() {
 #[tokio::test(flavor = "multi_thread")]
 async fn torn_connections_lose_nothing() {
     let desk = Desk::at_work(&paced(&[])).await;
-    for time in 1..=if all() { 20 } else { 5 } {
+    for time in 1..=if all() { 20 } else { 3 } {
         let before = ended(&desk.worker);
         desk.world.until("work between", &desk.worker, async |_| ended(&desk.worker) > before + 10).await;
         desk.proxy.reset();

@@ -23,7 +23,7 @@ async fn a_server_killed_again_and_again_loses_and_doubles_nothing() {
     let mut world = World::start().await;
     let worker = ready(&world, &paced(&[])).await;
     let load = Load::start(vec![world.server.url()], COMING).await;
-    for time in 1..=if all() { 8 } else { 3 } {
+    for time in 1..=if all() { 8 } else { 2 } {
         let before = ended(&worker);
         world.until("work between", &worker, async |_| ended(&worker) > before + 30).await;
         world.server.kill().expect("killed");
@@ -46,6 +46,30 @@ async fn a_server_that_stands_still_is_waited_for() {
     lasts(span(40, 2000)).await;
     signal(world.server.pid(), "CONT");
     flows_again("server stopped and continued", &worker).await;
+    let published = load.stop().await;
+    assert_eq!(world.verdict(&worker, published).await.dead() as u64, published / BROKEN_EVERY);
+}
+
+/// Whoever is asked to stop keeps to the grace period, whatever the server does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_stops_while_the_server_stands_still_keeps_to_its_grace_period() {
+    let world = World::start().await;
+    // Its length is what is tested: the same with FAULTS=all.
+    let set = [&paced(&[])[..], &["delivery.ack_wait_ms=2000", "delivery.grace_period_ms=5000"]].concat();
+    let mut worker = ready(&world, &set).await;
+    let load = Load::start(vec![world.server.url()], COMING).await;
+    world.until("progress", &worker, async |_| ended(&worker) > 20).await;
+    signal(world.server.pid(), "STOP");
+    let began = std::time::Instant::now();
+    worker.signal("TERM");
+    let status = worker.ended();
+    let took = began.elapsed();
+    signal(world.server.pid(), "CONT");
+    eprintln!("stop | server stands still: left within {took:?} of 5 s, {status}");
+    assert!(matches!(status.code(), Some(0 | 75)), "{status}: {}", worker.log());
+    // A busy machine may be late, but nobody waits for the server.
+    assert!(took < std::time::Duration::from_secs(20), "{took:?}");
+    let worker = ready(&world, &set).await;
     let published = load.stop().await;
     assert_eq!(world.verdict(&worker, published).await.dead() as u64, published / BROKEN_EVERY);
 }
@@ -106,7 +130,7 @@ pub(crate) async fn fill(world: &World, name: &str) -> stream::Config {
 #[tokio::test(flavor = "multi_thread")]
 async fn full_streams_hold_stories_and_bury_none() {
     let world = World::start().await;
-    let worker = ready(&world, &quick(&[])).await;
+    let worker = ready(&world, &quick(&["delivery.ack_wait_ms=3000"])).await;
     // One of each kind, so that the limit can be what is there.
     publish(&world, 1..=1).await;
     world.publish("wire.raw.a", HeaderMap::new(), br#"{"text": broken"#).await;
@@ -119,7 +143,7 @@ async fn full_streams_hold_stories_and_bury_none() {
             world.publish("wire.raw.a", HeaderMap::new(), body.as_bytes()).await;
         }
         world.until("the obstacle", &worker, async |_| worker.get("/readyz").0 == 503).await;
-        lasts(span(10, 2500)).await;
+        lasts(span(40, 3500)).await;
         assert_eq!((world.count("WIRE_ENRICHED").await, world.count("WIRE_DEAD").await), (records, dead));
         world.broker.jetstream.update_stream(before).await.expect("changed");
         flows_again(&format!("{name} full"), &worker).await;
@@ -139,14 +163,14 @@ async fn came_again(world: &World) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_dead_letter_stream_stories_are_held_and_none_ends() {
     let world = World::start().await;
-    let worker = ready(&world, &quick(&[])).await;
+    let worker = ready(&world, &quick(&["delivery.ack_wait_ms=3000"])).await;
     let config = world.stream("WIRE_DEAD").await.cached_info().config.clone();
     world.broker.jetstream.delete_stream("WIRE_DEAD").await.expect("deleted");
     for _ in 0..20 {
         world.publish("wire.raw.a", HeaderMap::new(), br#"{"text": broken"#).await;
     }
     world.until("the obstacle", &worker, async |_| worker.get("/readyz").0 == 503).await;
-    lasts(span(10, 2500)).await;
+    lasts(span(40, 3500)).await;
     world.broker.jetstream.create_stream(config).await.expect("created");
     flows_again("WIRE_DEAD missing", &worker).await;
     assert_eq!(world.verdict(&worker, 20).await.dead(), 20);
