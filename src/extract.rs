@@ -4,6 +4,7 @@
 //! findings, and it never fails. What it is unsure of it leaves out or tells as an anomaly.
 
 pub mod byline;
+pub mod citations;
 pub mod cluster;
 pub mod dateline;
 pub mod entities;
@@ -67,6 +68,8 @@ pub struct Findings {
     pub models: BTreeMap<&'static str, String>,
     /// Quotations, in text order.
     pub quotes: Vec<quotes::Quote>,
+    /// Whose authority stands behind which sentences.
+    pub citations: Vec<citations::Citation>,
     /// The desk's own words inside the copy.
     pub notes: Vec<notes::Note>,
     /// Keys by which the copy is found again.
@@ -81,6 +84,7 @@ pub struct Desk {
     grammar: Option<Cow<'static, grammar::Models>>,
     names: Option<Arc<names::Names>>,
     cues: Arc<quotes::Lexicon>,
+    sources: Arc<citations::Sources>,
     lists: Arc<[List]>,
 }
 
@@ -110,13 +114,14 @@ impl Desk {
             names: NAMES.clone(),
             lists: Arc::default(),
             cues: quotes::Lexicon::built_in().clone(),
+            sources: citations::Sources::built_in().clone(),
         }
     }
 
     /// A desk that reads structure alone: layout, dateline, status, sentences, quotations, notes;
     /// neither grammar nor names.
     pub fn without_models() -> Self {
-        Self { grammar: None, names: None, lists: Arc::default(), cues: quotes::Lexicon::built_in().clone() }
+        Self { grammar: None, names: None, ..Self::new() }
     }
 
     /// The desk with another names model.
@@ -144,6 +149,13 @@ impl Desk {
     #[must_use]
     pub fn with_cues(mut self, cues: quotes::Lexicon) -> Self {
         self.cues = Arc::new(cues);
+        self
+    }
+
+    /// The desk with other words for sources.
+    #[must_use]
+    pub fn with_sources(mut self, sources: citations::Sources) -> Self {
+        self.sources = Arc::new(sources);
         self
     }
 
@@ -225,6 +237,7 @@ impl Desk {
         } else {
             times::Times::default()
         };
+        let names = names::filed::run(text, &tokens, dateline.as_ref(), names);
         let gazetteer = GAZETTEER.as_ref().filter(|_| self.names.is_some() && is_read);
         let names = match gazetteer {
             Some(index) => places::recognise::run(text, &tokens, names, index),
@@ -243,21 +256,26 @@ impl Desk {
         let mut places =
             gazetteer.map(|index| places::run(text, &entities, dateline.as_ref(), index)).unwrap_or_default();
         places::lists::run(text, &entities, &self.lists, &mut places);
-        let quotes = if is_read {
-            let input = quotes::Input {
-                text,
-                layout: &layout,
-                tokens: &tokens,
-                sentences: &sentences,
-                grammar: &grammar,
-                names: &names,
-                entities: &entities,
-                notes: &notes,
-            };
-            quotes::run(input, &self.cues, &mut anomalies)
-        } else {
-            Vec::new()
+        let input = quotes::Input {
+            text,
+            layout: &layout,
+            tokens: &tokens,
+            sentences: &sentences,
+            grammar: &grammar,
+            names: &names,
+            entities: &entities,
+            notes: &notes,
         };
+        let quotes = if is_read { quotes::run(input, &self.cues, &mut anomalies) } else { Vec::new() };
+        let citations = citations::run(
+            &citations::Input {
+                read: input,
+                dateline: dateline.as_ref(),
+                source: story.source.as_deref(),
+                quotes: &quotes,
+            },
+            &self.sources,
+        );
         let cluster = cluster::run(text, &layout, dateline.as_ref());
         Findings {
             layout,
@@ -274,6 +292,7 @@ impl Desk {
             places,
             models: self.models(),
             quotes,
+            citations,
             notes,
             cluster,
             anomalies,

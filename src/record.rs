@@ -7,6 +7,7 @@
 //! in text order; what is absent is left out, never `null`.
 
 mod build;
+mod citations;
 pub mod entities;
 pub mod html;
 mod lineage;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     build::build,
+    citations::{Citation, CitationKind, CitationRule, Via},
     entities::{Entity, Group, Mention, MentionKind, Organisation, Person, Place},
     quotes::{Addressee, Cue, CueKind, Quote, QuoteRule, QuoteType, Resolution, Speaker, SpeakerRule},
 };
@@ -138,6 +140,9 @@ pub struct Record {
     /// Quotations in text order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quotes: Vec<Quote>,
+    /// Whose authority stands behind which sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub citations: Vec<Citation>,
     /// The desk's own words inside the copy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub editorial_notes: Vec<EditorialNote>,
@@ -265,18 +270,29 @@ pub struct Dateline {
     pub span: SpanText,
     /// The place.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub place: Option<SpanText>,
+    pub place: Option<DatelinePart>,
     /// The date as written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<times::DatelineDate>,
     /// The agency, without its brackets or strokes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub agency: Option<SpanText>,
+    pub agency: Option<DatelinePart>,
     /// How the agency mark is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agency_style: Option<AgencyStyle>,
     /// First code point of the story proper.
     pub body_start: u32,
+}
+
+/// A part of the dateline and what it names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DatelinePart {
+    /// As written.
+    #[serde(flatten)]
+    pub span: SpanText,
+    /// The id of its entity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity: Option<String>,
 }
 
 /// What the story is in the life of its item.

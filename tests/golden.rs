@@ -12,7 +12,7 @@ use std::fmt::Write;
 use copydesk::{
     decode::Hints,
     extract::Desk,
-    record::{Mention, MentionKind, Record, SpanText},
+    record::{DatelinePart, Mention, MentionKind, Record, SpanText},
 };
 
 #[test]
@@ -51,9 +51,10 @@ fn page(record: &Record) -> String {
         line("byline", [&[byline.name.as_str()][..], &beside].concat().join(" | "));
     }
     if let Some(dateline) = &record.dateline {
-        let date = dateline.date.as_ref().map(|date| date.span.clone());
-        let part = |span: &Option<SpanText>| span.as_ref().map_or("-".to_owned(), |span| span.text.clone());
-        let parts = [&dateline.place, &date, &dateline.agency].map(part).join(" | ");
+        let named = |part: &DatelinePart| format!("{} = {}", part.span.text, part.entity.as_deref().unwrap_or("-"));
+        let date = dateline.date.as_ref().map(|date| date.span.text.clone());
+        let parts = [dateline.place.as_ref().map(named), date, dateline.agency.as_ref().map(named)];
+        let parts = parts.map(|part| part.unwrap_or("-".to_owned())).join(" | ");
         line("dateline", format!("{parts}, story from {}", dateline.body_start));
     }
     if let Some(status) = &record.status {
@@ -83,6 +84,7 @@ fn page(record: &Record) -> String {
     entities(&mut page, record);
     times(&mut page, record);
     quotes(&mut page, record);
+    citations(&mut page, record);
     for note in &record.editorial_notes {
         let inside = note.inside_quote.as_ref().map_or(String::new(), |quote| format!(" inside {quote}"));
         let _ = writeln!(page, "{} {:?}{inside}: {}", note.id, note.kind, text(note.span.start, note.span.end));
@@ -159,6 +161,26 @@ fn times(page: &mut String, record: &Record) {
         let anchor = time.anchor.as_ref().map_or(String::new(), |anchor| format!(" from {anchor}"));
         let words = time.span.text.replace('\n', "⏎");
         let _ = writeln!(page, "{} {:?}: {words} = {}{alone}{anchor}, {}", time.id, time.kind, time.value, time.rule);
+    }
+}
+
+/// On whose authority.
+fn citations(page: &mut String, record: &Record) {
+    for citation in &record.citations {
+        let named = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let value = serde_json::to_value(citation).expect("a citation");
+        let via = citation.via.map_or(String::new(), |_| format!(" via {}", named(&value["via"])));
+        let told = citation.told.as_ref().map_or(String::new(), |told| format!(" ({told})"));
+        let _ = writeln!(
+            page,
+            "{} {}: {}{told}{via}, {} {} in {:?}",
+            citation.id,
+            named(&value["kind"]),
+            citation.chain.join(" < "),
+            named(&value["rule"]),
+            value["confidence"],
+            citation.sentences
+        );
     }
 }
 

@@ -79,6 +79,9 @@ stages! {
             })
             .collect()
     };
+    citations: |findings, _story| {
+        findings.citations.iter().flat_map(|citation| citation.span.into_iter().chain(citation.told)).collect()
+    };
     times: |findings, _story| findings.times.list.iter().map(|time| time.span).collect();
     entities: |findings, _story| {
         let entities = findings.entities.list.iter();

@@ -7,7 +7,10 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Effects};
 
-use crate::record::{Mention, ParagraphKind, Record, SpanText};
+use crate::record::{
+    Mention, ParagraphKind, Record, SpanText,
+    reading::{Reading, plain},
+};
 
 /// How it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +52,7 @@ pub fn render(record: &Record, style: Style) -> String {
     page.facts(record);
     page.rule();
     page.story(record);
+    page.voices(record);
     page.anomalies(record);
     page.out
 }
@@ -84,9 +88,11 @@ impl Page {
         }
         self.line("id", &record.id);
         if let Some(dateline) = &record.dateline {
-            let date = dateline.date.as_ref().map(|date| date.span.clone());
-            let parts = [&dateline.place, &date, &dateline.agency];
-            let parts: Vec<&str> = parts.into_iter().flatten().map(|span| span.text.as_str()).collect();
+            let place = dateline.place.as_ref().map(|place| &place.span);
+            let date = dateline.date.as_ref().map(|date| &date.span);
+            let agency = dateline.agency.as_ref().map(|agency| &agency.span);
+            let parts = [place, date, agency].into_iter().flatten();
+            let parts: Vec<&str> = parts.map(|span| span.text.as_str()).collect();
             self.line("dateline", &parts.join(" · "));
         }
         if !record.bylines.is_empty() {
@@ -192,6 +198,50 @@ impl Page {
         self.out.push('\n');
     }
 
+    /// Who said what, and on whose authority each sentence stands.
+    fn voices(&mut self, record: &Record) {
+        if record.quotes.is_empty() && record.citations.is_empty() {
+            return;
+        }
+        let reading = Reading::of(record);
+        self.rule();
+        for quote in &reading.quotes {
+            let speaker = quote.speaker.as_ref().and_then(|speaker| reading.party_name(speaker)).unwrap_or("unknown");
+            let mut line = speaker.to_owned();
+            let carried = quote.speaker.as_ref().is_some_and(|speaker| speaker.resolution == "carried");
+            if let Some(cue) = quote.cue.as_ref().filter(|_| !carried) {
+                let _ = write!(line, " ({})", cue.span.text);
+            }
+            if let Some(addressee) = quote.addressee.as_ref().and_then(|addressee| reading.party_name(addressee)) {
+                let _ = write!(line, " to {addressee}");
+            }
+            let words: Vec<&str> = quote.content.iter().map(|content| content.text.as_str()).collect();
+            let words = shortened(&words.join(" … "));
+            let words = if quote.kind == "indirect" { words } else { format!("“{words}”") };
+            let inside = quote.parent.as_ref().map_or(String::new(), |parent| format!(", inside {parent}"));
+            let _ = write!(line, ": {words}{inside}");
+            self.line(&format!("{} {}", quote.id, quote.kind), &line);
+        }
+        for citation in &reading.citations {
+            let chain: Vec<String> = citation.chain.iter().map(|link| reading.link_name(link)).collect();
+            let mut line = format!("{}, {}", chain.join(" ← "), plain(&citation.kind));
+            if let Some(via) = &citation.via {
+                let _ = write!(line, ", {}", plain(via));
+            }
+            if let Some(told) = &citation.told {
+                let _ = write!(line, ", {told}");
+            }
+            // Counted from 1, as a reader counts.
+            if let (Some(first), Some(last)) = (citation.sentences.first(), citation.sentences.last()) {
+                let _ = match first == last {
+                    true => write!(line, ": sentence {}", first + 1),
+                    false => write!(line, ": sentences {} to {}", first + 1, last + 1),
+                };
+            }
+            self.line(&format!("{} source", citation.id), &line);
+        }
+    }
+
     fn anomalies(&mut self, record: &Record) {
         for anomaly in &record.anomalies {
             let mut line = self.paint(ODD, &anomaly.code);
@@ -232,6 +282,17 @@ fn marks(record: &Record) -> Vec<Mark> {
     marks
 }
 
+/// Words of a quotation that the list repeats; the story above has them all.
+const WORDS_MAX: usize = 24;
+
+/// The first words.
+fn shortened(words: &str) -> String {
+    let mut all = words.split_whitespace();
+    let first: Vec<&str> = all.by_ref().take(WORDS_MAX).collect();
+    let more = if all.next().is_some() { " …" } else { "" };
+    format!("{}{more}", first.join(" "))
+}
+
 /// A kind as the contract writes it.
 fn plain_name(kind: &impl serde::Serialize) -> String {
     serde_json::to_value(kind).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
@@ -256,6 +317,13 @@ mod tests {
             assert!(page.contains(word), "{word} is missing in\n{page}");
         }
         assert!(page.lines().all(|line| line.chars().count() <= 60), "{page}");
+    }
+
+    #[test]
+    fn who_says_what_is_told_below_the_story() {
+        let page = shown("LISVIK, May 3 (Reuters) - \"We will appeal,\" Anna Ames told reporters.", false);
+        assert!(page.contains("Anna Ames (told) to reporters: “We will appeal,”"), "{page}");
+        assert!(page.contains("Reuters ← Anna Ames, named, press conference: sentence 1"), "{page}");
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! common nouns or pronouns, nor a name inside a name.
 
 pub mod features;
+pub mod filed;
 pub mod lexicon;
 
 use self::{features::Document, lexicon::Lexicon};

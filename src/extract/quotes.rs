@@ -31,7 +31,7 @@ mod marks;
 mod merge;
 mod pairs;
 mod speaker;
-mod tree;
+pub(in crate::extract) mod tree;
 mod words;
 
 #[cfg(test)]
@@ -40,6 +40,7 @@ mod tests;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(in crate::extract) use self::direct::source_behind;
 pub use self::lexicon::{CueKind, Lexicon};
 use self::{pairs::Reader, tree::Tree};
 use super::{

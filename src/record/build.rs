@@ -1,5 +1,6 @@
 //! From a story and its findings to the record: the one place where bytes become code points.
 
+mod citations;
 mod entities;
 mod lineage;
 mod places;
@@ -7,8 +8,8 @@ mod quotes;
 mod times;
 
 use super::{
-    Anomaly, Byline, Cluster, Confidence, Dateline, EditorialNote, Extractor, Language, Paragraph, Raw, Record,
-    ReferenceTime, Repair, SCHEMA_ID, Sentence, SpanText, Status, StatusKind,
+    Anomaly, Byline, Cluster, Confidence, Dateline, DatelinePart, EditorialNote, Extractor, Language, Paragraph, Raw,
+    Record, ReferenceTime, Repair, SCHEMA_ID, Sentence, SpanText, Status, StatusKind,
 };
 use crate::{
     extract::{Findings, byline},
@@ -22,7 +23,9 @@ const VERSION_MAX: u32 = 1000;
 /// Puts the record together. Pure; the story's text moves into the record.
 pub fn build(story: Story, findings: &Findings) -> Record {
     let put = Put { text: &story.text, points: CodePoints::new(&story.text) };
-    let quotes = put.quotes(&findings.quotes, &entities::ids(&findings.entities));
+    let ids = entities::ids(&findings.entities);
+    let quotes = put.quotes(&findings.quotes, &ids);
+    let citations = put.citations(&findings.citations, &ids);
     let editorial_notes = put.notes(findings);
     let mut anomalies: Vec<&story::Anomaly> = story.anomalies.iter().chain(&findings.anomalies).collect();
     anomalies.sort_by_key(|anomaly| anomaly.span.map_or((0, 0), |span| (span.start, span.end)));
@@ -39,11 +42,15 @@ pub fn build(story: Story, findings: &Findings) -> Record {
     let mut bylines = story.byline.as_deref().map(declared_bylines).unwrap_or_default();
     bylines.retain(|byline| in_text.iter().all(|known| !known.name.eq_ignore_ascii_case(&byline.name)));
     bylines.extend(in_text);
+    let part = |span: Span| DatelinePart {
+        span: put.span(span),
+        entity: findings.entities.of_span(span).and_then(|entity| ids.get(entity).cloned()),
+    };
     let dateline = findings.dateline.as_ref().map(|dateline| Dateline {
         span: put.span(dateline.span),
-        place: dateline.place.map(|span| put.span(span)),
+        place: dateline.place.map(part),
         date: dateline.date.map(|span| put.dateline_date(span, &findings.times)),
-        agency: dateline.agency.map(|span| put.span(span)),
+        agency: dateline.agency.map(part),
         agency_style: dateline.agency_style,
         body_start: put.points.at(dateline.body_start as usize),
     });
@@ -77,7 +84,6 @@ pub fn build(story: Story, findings: &Findings) -> Record {
         })
         .collect();
     let slugline = story.slugline.or_else(|| findings.layout.slugline.map(|span| span.of(put.text).to_owned()));
-    let ids = entities::ids(&findings.entities);
     let entities::Lists { people, organisations, places, groups, named_events, works } =
         put.entities(&findings.entities, &ids, &findings.places);
     let watch = places::watch(&findings.places, &ids);
@@ -129,6 +135,7 @@ pub fn build(story: Story, findings: &Findings) -> Record {
         times: put.times(&findings.times),
         watch,
         quotes,
+        citations,
         editorial_notes,
         anomalies,
         extra: story.extra,

@@ -51,7 +51,7 @@ pub fn project(record: &Record) -> Value {
     put("copyrightNotice", record.copyright.as_ref().map(|line| json!(line)));
     put("infoSources", record.source.as_ref().map(|source| json!([{ "name": source }])));
     let located = record.dateline.as_ref().and_then(|dateline| dateline.place.as_ref());
-    put("located", located.map(|place| json!(place.text)));
+    put("located", located.map(|place| json!(place.span.text)));
     let names: Vec<&str> = record.bylines.iter().map(|byline| byline.name.as_str()).collect();
     put("by", Some(json!(names.join(", "))).filter(|_| !names.is_empty()));
     let headline = record.headline.as_ref().map(|headline| json!([{ "role": "main", "value": headline }]));

@@ -85,7 +85,7 @@ fn enrich(mut record: Record) -> Result<Enriched, DecodeError> {
     })?;
     Ok(Enriched {
         body: body.into(),
-        agency: record.dateline.as_ref().and_then(|d| d.agency.as_ref()).map(|span| span.text.clone()),
+        agency: record.dateline.as_ref().and_then(|d| d.agency.as_ref()).map(|agency| agency.span.text.clone()),
         language: record.language.map(|language| language.code),
         status: status.and_then(|kind| kind.as_str().map(str::to_owned)),
         source: record.source,

@@ -141,6 +141,9 @@ fn read() -> Lexicon {
     }
 }
 
+/// Words of a phrase in a name that tells its kind; in the list a hyphen stands between them.
+const PHRASE_WORDS_MAX: usize = 4;
+
 impl Lexicon {
     /// The kind of an organisation, by the words of its name.
     pub(super) fn organisation_kind(&self, name: &str) -> Option<&'static str> {
@@ -148,8 +151,12 @@ impl Lexicon {
         if self.agencies.contains(&lower) {
             return Some("news_agency");
         }
-        let words = lower.split(|c: char| !c.is_alphanumeric());
-        let line = words.filter_map(|word| self.organisation_words.get(word)).min()?;
+        let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        let known = |phrase: &[&str]| match phrase {
+            [word] => self.organisation_words.get(*word),
+            words => self.organisation_words.get(words.join("-").as_str()),
+        };
+        let line = (1..=PHRASE_WORDS_MAX).flat_map(|length| words.windows(length)).filter_map(known).min()?;
         self.organisation_kinds.get(*line).copied()
     }
 

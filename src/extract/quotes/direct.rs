@@ -372,7 +372,7 @@ pub(super) fn is_phrase_at(tree: &Tree<'_>, token: usize, words: &[String]) -> b
 }
 
 /// The noun phrase that a range begins with.
-pub(super) fn source_behind(tree: &Tree<'_>, range: &Range<usize>) -> Option<Phrase> {
+pub(in crate::extract) fn source_behind(tree: &Tree<'_>, range: &Range<usize>) -> Option<Phrase> {
     let mut head = range.clone().find(|token| tree.is_noun(*token))?;
     // Up to the noun that the others hang on.
     for _ in 0..range.len() {

@@ -292,7 +292,12 @@ impl Reader<'_, '_> {
         let between = (verb + 1..that).all(|token| {
             !matches!(tree.upos(token), Upos::Verb | Upos::Aux | Upos::Sconj | Upos::Cconj) && tree.word(token) != ";"
         });
-        let direct = that == verb + 1 || known.whom || tree.upos(that - 1) != Upos::Noun;
+        // "said in a statement that": the noun belongs to how it was said.
+        let how = || {
+            let up = (that - 1..that).chain(tree.head(that - 1)).find(|token| tree.relation(*token) == Relation::Obl);
+            up.is_some_and(|noun| tree.head(noun) == Some(verb)) && known.that.is_some_and(CueKind::is_speech)
+        };
+        let direct = that == verb + 1 || known.whom || tree.upos(that - 1) != Upos::Noun || how();
         (mark && between && direct && that + 2 < range.end).then(|| self.end_clause(verb, &(that..range.end)))
     }
 
@@ -358,7 +363,8 @@ impl Reader<'_, '_> {
             let phrase = tree.noun_phrase(head, verb, range);
             (!phrase.is_empty()).then_some(Phrase { range: phrase, head, rule: SpeakerRule::Beside })
         };
-        let speaker = self.with_role(own.cloned().or_else(beside)?, range);
+        let speaker = own.cloned().or_else(beside).or_else(|| self.name_before(verb, range))?;
+        let speaker = self.with_role(speaker, range);
         let group = tree.verb_group(verb, range);
         let start = group.start.min(speaker.range.start);
         // A comma, and words before it.
@@ -398,8 +404,9 @@ impl Reader<'_, '_> {
         }
         let rest = tree.trim(&(rest_start..range.end));
         let goes_on = tree.word(rest_start) == "," && rest.len() >= FRONTED_WORDS_MIN;
-        let paratactic =
-            above.is_some() && matches!(tree.relation(verb), Relation::Parataxis | Relation::Ccomp | Relation::Dep);
+        let paratactic = above.is_some()
+            && (matches!(tree.relation(verb), Relation::Parataxis | Relation::Ccomp | Relation::Dep)
+                || self.is_clause_of_its_own(verb, &speaker, &group));
         if medial && goes_on && own_words >= 1 {
             return Some((vec![before, rest], Some(speaker)));
         }
@@ -416,6 +423,47 @@ impl Reader<'_, '_> {
             tree.upos(first) == Upos::Sconj || matches!(tree.word(first), "When" | "While" | "As" | "After" | "Asked")
         });
         (paratactic || below || root && trails && !subordinate).then_some((vec![before], Some(speaker)))
+    }
+
+    /// A finite verb with its own subject before it and nothing that subordinates it is no side clause, whatever the
+    /// parse hangs it on: "it will cut jobs, Bloomberg reported".
+    fn is_clause_of_its_own(&self, verb: usize, speaker: &Phrase, group: &Range<usize>) -> bool {
+        let tree = self.tree;
+        let side =
+            matches!(tree.relation(verb), Relation::Acl | Relation::AclRelcl | Relation::Advcl | Relation::Appos);
+        let finite = group.clone().any(|token| matches!(tree.xpos(token), Xpos::Vbd | Xpos::Vbz | Xpos::Vbp));
+        let free = tree.children(verb).all(|child| {
+            child >= speaker.range.start || !matches!(tree.relation(child), Relation::Mark | Relation::Cc)
+        });
+        let relative = matches!(tree.word(speaker.head), "who" | "which" | "that" | "what" | "whom");
+        side && finite && free && !relative && speaker.range.end <= group.start
+    }
+
+    /// "…, the envoy to the talks, Ilse Brandt, has said" where the parse has no subject: the name between the commas
+    /// before the verb; with a role behind it, both.
+    fn name_before(&self, verb: usize, range: &Range<usize>) -> Option<Phrase> {
+        let tree = self.tree;
+        let group = tree.verb_group(verb, range);
+        let comma = group.start.checked_sub(1).filter(|comma| tree.word(*comma) == "," && *comma > range.start)?;
+        let segment = |comma: usize| {
+            let before = (range.start..comma).rev().take(ROLE_WORDS_MAX).find(|token| tree.word(*token) == ",")?;
+            let words = before + 1..comma;
+            let nominal = words.clone().all(|token| {
+                !matches!(tree.upos(token), Upos::Verb | Upos::Aux | Upos::Sconj | Upos::Cconj | Upos::Adv | Upos::Pron)
+            });
+            (nominal && !words.is_empty()).then_some(words)
+        };
+        let is_name = |words: &Range<usize>| tree.upos(words.end - 1) == Upos::Propn;
+        let head_of = |words: &Range<usize>| {
+            words.clone().find(|token| tree.head(*token).is_none_or(|head| !words.contains(&head)))
+        };
+        let near = segment(comma)?;
+        if is_name(&near) {
+            return Some(Phrase { head: head_of(&near)?, range: near, rule: SpeakerRule::Beside });
+        }
+        let is_role = near.clone().any(|token| tree.upos(token) == Upos::Noun && ROLES.contains(&tree.lemma(token)));
+        let name = segment(near.start - 1).filter(|name| is_role && is_name(name))?;
+        Some(Phrase { head: head_of(&name)?, range: name.start..near.end, rule: SpeakerRule::Beside })
     }
 
     /// "…, Norland's envoy to the talks, Ilse Brandt, said": the role before the name belongs to it.

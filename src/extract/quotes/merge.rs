@@ -26,7 +26,16 @@ pub(super) fn run(tree: &Tree<'_>, mut quotes: Vec<Quote>, reports: Vec<Report>,
     for report in reports {
         let Report { mut quote, inside } = report;
         if inside {
-            quotes.push(quote);
+            // Words between inner marks are known already.
+            let known = quotes.iter().any(|other| {
+                other.rule == QuoteRule::Marks
+                    && other.parent.is_some()
+                    && same_cue(other, &quote)
+                    && other.content.iter().any(|content| quote.content.iter().any(|piece| piece.overlaps(*content)))
+            });
+            if !known {
+                quotes.push(quote);
+            }
             continue;
         }
         let marked_pieces: Vec<(Span, usize)> = quote

@@ -28,14 +28,14 @@ const GROUP_WORDS_MAX: usize = 6;
 
 /// A subject: its words and the word that they are about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Phrase {
-    pub(super) range: Range<usize>,
-    pub(super) head: usize,
-    pub(super) rule: SpeakerRule,
+pub(in crate::extract) struct Phrase {
+    pub(in crate::extract) range: Range<usize>,
+    pub(in crate::extract) head: usize,
+    pub(in crate::extract) rule: SpeakerRule,
 }
 
-pub(super) struct Tree<'a> {
-    pub(super) input: Input<'a>,
+pub(in crate::extract) struct Tree<'a> {
+    pub(in crate::extract) input: Input<'a>,
     /// First and last token under each token.
     extents: Vec<(u32, u32)>,
     /// Where the children of each token begin in `children`; one more than there are tokens.
@@ -44,7 +44,7 @@ pub(super) struct Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
-    pub(super) fn new(input: Input<'a>) -> Self {
+    pub(in crate::extract) fn new(input: Input<'a>) -> Self {
         let words = &input.grammar.words;
         let mut extents: Vec<(u32, u32)> = (0..words.len() as u32).map(|token| (token, token)).collect();
         let mut child_starts = vec![0_u32; words.len() + 1];
@@ -83,57 +83,57 @@ impl<'a> Tree<'a> {
         self.input.grammar.words.get(token)
     }
 
-    pub(super) fn word(&self, token: usize) -> &'a str {
+    pub(in crate::extract) fn word(&self, token: usize) -> &'a str {
         self.input.tokens.get(token).map_or("", |token| token.span.of(self.input.text))
     }
 
-    pub(super) fn lemma(&self, token: usize) -> &'a str {
+    pub(in crate::extract) fn lemma(&self, token: usize) -> &'a str {
         self.input.grammar.lemma(token)
     }
 
-    pub(super) fn upos(&self, token: usize) -> Upos {
+    pub(in crate::extract) fn upos(&self, token: usize) -> Upos {
         self.at(token).map_or(Upos::X, |word| word.upos)
     }
 
-    pub(super) fn xpos(&self, token: usize) -> Xpos {
+    pub(in crate::extract) fn xpos(&self, token: usize) -> Xpos {
         self.at(token).map_or(Xpos::Fw, |word| word.xpos)
     }
 
-    pub(super) fn relation(&self, token: usize) -> Relation {
+    pub(in crate::extract) fn relation(&self, token: usize) -> Relation {
         self.at(token).map_or(Relation::Dep, |word| word.relation)
     }
 
-    pub(super) fn head(&self, token: usize) -> Option<usize> {
+    pub(in crate::extract) fn head(&self, token: usize) -> Option<usize> {
         self.at(token).and_then(|word| word.head).map(|head| head as usize)
     }
 
-    pub(super) fn children(&self, token: usize) -> impl DoubleEndedIterator<Item = usize> + '_ {
+    pub(in crate::extract) fn children(&self, token: usize) -> impl DoubleEndedIterator<Item = usize> + '_ {
         let start = self.child_starts.get(token).copied().unwrap_or_default() as usize;
         let end = self.child_starts.get(token + 1).copied().unwrap_or_default() as usize;
         self.children.get(start..end).unwrap_or_default().iter().map(|child| *child as usize)
     }
 
-    pub(super) fn child(&self, token: usize, relations: &[Relation]) -> Option<usize> {
+    pub(in crate::extract) fn child(&self, token: usize, relations: &[Relation]) -> Option<usize> {
         self.children(token).find(|child| relations.contains(&self.relation(*child)))
     }
 
     /// All that hangs on a token, itself included, inside a room.
-    pub(super) fn under(&self, token: usize, room: &Range<usize>) -> Range<usize> {
+    pub(in crate::extract) fn under(&self, token: usize, room: &Range<usize>) -> Range<usize> {
         let (first, last) = self.extents.get(token).copied().unwrap_or((token as u32, token as u32));
         let start = (first as usize).max(room.start);
         start..(last as usize + 1).min(room.end).max(start)
     }
 
-    pub(super) fn is_punctuation(&self, token: usize) -> bool {
+    pub(in crate::extract) fn is_punctuation(&self, token: usize) -> bool {
         self.upos(token) == Upos::Punct
     }
 
-    pub(super) fn is_noun(&self, token: usize) -> bool {
+    pub(in crate::extract) fn is_noun(&self, token: usize) -> bool {
         matches!(self.upos(token), Upos::Noun | Upos::Propn | Upos::Pron | Upos::Num | Upos::Det)
     }
 
     /// A range without punctuation at either end, quotation marks left where they are.
-    pub(super) fn trim(&self, range: &Range<usize>) -> Range<usize> {
+    pub(in crate::extract) fn trim(&self, range: &Range<usize>) -> Range<usize> {
         let loose = |token: &usize| {
             matches!(self.word(*token), "," | ";" | ":" | "." | "-" | "--" | "—" | "–" | "…" | "..." | ")" | "(")
         };
@@ -147,36 +147,36 @@ impl<'a> Tree<'a> {
     }
 
     /// The text under a range.
-    pub(super) fn span(&self, range: &Range<usize>) -> Option<Span> {
+    pub(in crate::extract) fn span(&self, range: &Range<usize>) -> Option<Span> {
         let first = self.input.tokens.get(range.start)?;
         let last = self.input.tokens.get(range.end.checked_sub(1)?)?;
         (range.start < range.end).then(|| Span { start: first.span.start, end: last.span.end.max(first.span.start) })
     }
 
     /// The tokens that lie wholly under a span.
-    pub(super) fn tokens_in(&self, span: Span) -> Range<usize> {
+    pub(in crate::extract) fn tokens_in(&self, span: Span) -> Range<usize> {
         let start = self.input.tokens.partition_point(|token| token.span.start < span.start);
         let end = self.input.tokens.partition_point(|token| token.span.end <= span.end);
         start..end.max(start)
     }
 
     /// The index of the sentence that a token stands in.
-    pub(super) fn sentence_at(&self, token: usize) -> Option<usize> {
+    pub(in crate::extract) fn sentence_at(&self, token: usize) -> Option<usize> {
         let after = self.input.sentences.partition_point(|sentence| sentence.tokens.start as usize <= token);
         let index = after.checked_sub(1)?;
         self.sentence(index).filter(|range| range.contains(&token)).map(|_| index)
     }
 
-    pub(super) fn sentence(&self, index: usize) -> Option<Range<usize>> {
+    pub(in crate::extract) fn sentence(&self, index: usize) -> Option<Range<usize>> {
         self.input.sentences.get(index).map(|Sentence { tokens, .. }| tokens.start as usize..tokens.end as usize)
     }
 
-    pub(super) fn paragraph(&self, token: usize) -> Option<u32> {
+    pub(in crate::extract) fn paragraph(&self, token: usize) -> Option<u32> {
         self.input.tokens.get(token).map(|token| token.paragraph)
     }
 
     /// A verb with its auxiliaries, negation, adverbs between, and particle.
-    pub(super) fn verb_group(&self, verb: usize, room: &Range<usize>) -> Range<usize> {
+    pub(in crate::extract) fn verb_group(&self, verb: usize, room: &Range<usize>) -> Range<usize> {
         let mut start = verb;
         while start > room.start && verb - start < GROUP_WORDS_MAX {
             let before = start - 1;
@@ -197,7 +197,7 @@ impl<'a> Tree<'a> {
     }
 
     /// The dictionary form of a verb group.
-    pub(super) fn group_lemma(&self, verb: usize, group: &Range<usize>) -> String {
+    pub(in crate::extract) fn group_lemma(&self, verb: usize, group: &Range<usize>) -> String {
         let mut lemma = self.lemma(verb).to_lowercase();
         for particle in verb + 1..group.end {
             lemma.push(' ');
@@ -206,12 +206,12 @@ impl<'a> Tree<'a> {
         lemma
     }
 
-    pub(super) fn is_passive(&self, verb: usize) -> bool {
+    pub(in crate::extract) fn is_passive(&self, verb: usize) -> bool {
         self.child(verb, &[Relation::AuxPass, Relation::NsubjPass]).is_some()
     }
 
     /// The subject of a verb, its own or one that it shares, inside a room.
-    pub(super) fn subject(&self, verb: usize, room: &Range<usize>) -> Option<Phrase> {
+    pub(in crate::extract) fn subject(&self, verb: usize, room: &Range<usize>) -> Option<Phrase> {
         self.subject_within(verb, room, SHARED_MAX)
     }
 
@@ -237,6 +237,9 @@ impl<'a> Tree<'a> {
                 if self.is_noun(head) && self.relation(verb) != Relation::Parataxis {
                     return None;
                 }
+                if let Some(quoted) = self.quoted(head, verb, room) {
+                    return Some(quoted);
+                }
                 self.shared(head, verb, room, left)
             }
             Relation::Acl if room.contains(&head) && head < verb => {
@@ -245,6 +248,18 @@ impl<'a> Tree<'a> {
             }
             _ => None,
         }
+    }
+
+    /// "The Gazette quoted Ames as saying": the one who is quoted says it, not the one who quotes.
+    fn quoted(&self, quoting: usize, verb: usize, room: &Range<usize>) -> Option<Phrase> {
+        if !matches!(self.lemma(quoting), "quote" | "cite") || self.is_passive(quoting) {
+            return None;
+        }
+        let is_as = |child: usize| self.word(child).eq_ignore_ascii_case("as") && child < verb;
+        self.children(verb).find(|child| is_as(*child))?;
+        let head = self.child(quoting, &[Relation::Obj]).filter(|head| room.contains(head) && *head < verb)?;
+        let range = self.trim(&self.under(head, &(quoting + 1..verb.min(room.end))));
+        (!range.is_empty()).then_some(Phrase { range, head, rule: SpeakerRule::Shared })
     }
 
     /// The subject of another verb; what was said is no subject of the words that report it.
@@ -256,7 +271,7 @@ impl<'a> Tree<'a> {
 
     /// The verb above a clause, for a finite verb that the parse coordinates with the clause
     /// although only the verb above agrees with it.
-    pub(super) fn cue_above(&self, verb: usize) -> Option<usize> {
+    pub(in crate::extract) fn cue_above(&self, verb: usize) -> Option<usize> {
         let finite = |token: usize| matches!(self.xpos(token), Xpos::Vbd | Xpos::Vbz | Xpos::Vbp);
         if self.relation(verb) != Relation::Conj || !finite(verb) || verb.checked_sub(1)? == self.head(verb)? {
             return None;
@@ -268,7 +283,7 @@ impl<'a> Tree<'a> {
     }
 
     /// A noun with all that belongs to it, on its side of a verb.
-    pub(super) fn noun_phrase(&self, head: usize, verb: usize, room: &Range<usize>) -> Range<usize> {
+    pub(in crate::extract) fn noun_phrase(&self, head: usize, verb: usize, room: &Range<usize>) -> Range<usize> {
         let side = if head < verb {
             room.start..self.verb_group(verb, room).start.max(head + 1).min(verb)
         } else {
@@ -309,7 +324,12 @@ impl<'a> Tree<'a> {
     }
 
     /// What stands behind a verb and tells when, where and how.
-    pub(super) fn circumstances(&self, verb: usize, room: &Range<usize>, taken: &[Range<usize>]) -> Vec<Span> {
+    pub(in crate::extract) fn circumstances(
+        &self,
+        verb: usize,
+        room: &Range<usize>,
+        taken: &[Range<usize>],
+    ) -> Vec<Span> {
         /// Circumstances of one quotation.
         const MAX: usize = 4;
         const RELATIONS: [Relation; 4] =
