@@ -25,7 +25,7 @@ fresh=$(mktemp)
 trap 'rm -f "$fresh"' EXIT
 printf '# stage\tinstructions a word (callgrind, 256-bit instructions, the fixture stories)\n' > "$fresh"
 failed=0
-for stage in tokens sentences grammar names record; do
+for stage in tokens sentences grammar names times recognise entities places quotes citations record; do
   # The first pass fills what is kept between stories; the second and third are counted.
   one=$(count "$stage" 1)
   three=$(count "$stage" 3)

@@ -5,11 +5,11 @@ mod audit;
 mod config;
 mod dead;
 mod demo;
+mod desk;
 mod doctor;
 mod extract;
 mod health;
 mod manual;
-mod models;
 mod publish;
 mod run;
 pub mod server;
@@ -123,13 +123,16 @@ pub fn main() -> ExitCode {
         Err(error) => {
             anstream::eprintln!("copydesk: {error:#}");
             let is = |is: fn(&(dyn std::error::Error + 'static)) -> bool| error.chain().any(is);
-            ExitCode::from(if is(<dyn std::error::Error>::is::<ConfigError>) {
-                EXIT_CONFIG
-            } else if is(<dyn std::error::Error>::is::<Unreachable>) || is(<dyn std::error::Error>::is::<ReadError>) {
-                EXIT_UNAVAILABLE
-            } else {
-                1
-            })
+            ExitCode::from(
+                if is(<dyn std::error::Error>::is::<ConfigError>) || is(<dyn std::error::Error>::is::<desk::Faults>) {
+                    EXIT_CONFIG
+                } else if is(<dyn std::error::Error>::is::<Unreachable>) || is(<dyn std::error::Error>::is::<ReadError>)
+                {
+                    EXIT_UNAVAILABLE
+                } else {
+                    1
+                },
+            )
         }
     }
 }

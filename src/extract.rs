@@ -243,6 +243,7 @@ impl Desk {
             Some(index) => places::recognise::run(text, &tokens, names, index),
             None => names,
         };
+        let names = names::listed::run(text, &tokens, names, &self.lists);
         let notes = notes::run(text, &layout, &mut anomalies);
         let entities = entities::run(&entities::Read {
             text,
@@ -253,8 +254,10 @@ impl Desk {
             grammar: &grammar,
             names: &names,
         });
+        let mark = dateline.as_ref().and_then(|dateline| dateline.agency).map(|mark| mark.of(text));
+        let home = mark.or(story.source.as_deref()).and_then(places::publisher::home);
         let mut places =
-            gazetteer.map(|index| places::run(text, &entities, dateline.as_ref(), index)).unwrap_or_default();
+            gazetteer.map(|index| places::run(text, &entities, dateline.as_ref(), home, index)).unwrap_or_default();
         places::lists::run(text, &entities, &self.lists, &mut places);
         let input = quotes::Input {
             text,

@@ -28,6 +28,7 @@ pub mod pool;
 pub mod readiness;
 pub mod reading;
 pub mod running;
+pub mod shared_desk;
 pub mod state;
 pub mod topology;
 pub mod trace;

@@ -147,6 +147,50 @@ fn story(text: &str) -> Option<Story> {
     copydesk::decode::decode(envelope.as_bytes(), &Hints::default()).ok()
 }
 
+/// Words between marks, without the paragraphs around `spoilt`, each with the text of its paragraph.
+fn said_elsewhere(text: &str, spoilt: usize) -> Vec<(String, String)> {
+    let Some(story) = story(text) else { return Vec::new() };
+    let findings = Desk::without_models().find(&story);
+    let paragraphs = &findings.layout.paragraphs;
+    let place = |span: Span| paragraphs.iter().position(|paragraph| paragraph.span.contains(span));
+    let content = findings.quotes.iter().flat_map(|quote| quote.content.iter().copied());
+    content
+        .filter_map(|span| Some((span, place(span)?)))
+        // A quotation may go on over the end of its paragraph: a neighbour may change, nobody else.
+        .filter(|(_, at)| at.abs_diff(spoilt) > 1)
+        .map(|(span, at)| (paragraphs[at].span.of(&story.text).to_owned(), span.of(&story.text).to_owned()))
+        .collect()
+}
+
+proptest! {
+    /// A mark that is lost or doubled changes what is read in its own paragraph, and at most in those beside it.
+    #[test]
+    fn a_lost_or_doubled_mark_leaves_other_paragraphs_alone(
+        which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), doubled in any::<bool>(),
+    ) {
+        let whole = which.get(&STORIES);
+        let Some(read) = story(whole) else { return Ok(()) };
+        let paragraphs = Desk::without_models().find(&read).layout.paragraphs;
+        let is_quotation_mark = |c: char| matches!(c, '"' | '“' | '”' | '„' | '«' | '»');
+        let marks: Vec<usize> =
+            read.text.char_indices().filter(|(_, c)| is_quotation_mark(*c)).map(|(at, _)| at).collect();
+        prop_assume!(!marks.is_empty());
+        let mark = *at.get(&marks);
+        let spoilt = paragraphs.iter().position(|p| p.span.start() <= mark && mark < p.span.end());
+        prop_assume!(spoilt.is_some());
+        let spoilt = spoilt.unwrap_or_default();
+        let mut text = read.text.clone();
+        match doubled {
+            true => { let c = text[mark..].chars().next().unwrap_or_default(); text.insert(mark, c); }
+            false => { text.remove(mark); }
+        }
+        // Where the edit changes what the paragraphs are, it is another story.
+        let again = story(&text).map(|story| Desk::without_models().find(&story).layout.paragraphs.len());
+        prop_assume!(again == Some(paragraphs.len()));
+        prop_assert_eq!(said_elsewhere(&read.text, spoilt), said_elsewhere(&text, spoilt));
+    }
+}
+
 /// Spans lie inside the text and on whole characters; a second run gives the same.
 fn hold(text: &str, spans: fn(&Findings, &Story) -> Vec<Span>) -> Result<(), TestCaseError> {
     let Some(story) = story(text) else { return Ok(()) };

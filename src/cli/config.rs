@@ -4,7 +4,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 
-use super::Settings;
+use super::{Settings, desk::Additions};
 use crate::service::config;
 
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,8 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     match &arguments.action {
         Action::Check(settings) => {
-            settings.load()?;
+            let config = settings.load()?;
+            Additions::default().with(&config.desk).desk()?;
             writeln!(out, "the configuration can be used")?;
         }
         Action::Docs { document: None } => write!(out, "{}", config::reference())?,

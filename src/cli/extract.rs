@@ -21,11 +21,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use self::input::{Input, Item};
-use super::{models, view};
+use super::{desk::Additions, view};
 use crate::{
     decode::{self, DecodeError, Hints},
     extract::Desk,
-    gazetteer::lists::List,
     lineage::{self, Ledger, Lineage, Sighting},
     record::{Record, html, ninjs},
     story::Format,
@@ -44,9 +43,6 @@ pub(super) struct Arguments {
     /// What relative dates are resolved against, where the input does not say (RFC 3339)
     #[arg(long, value_name = "TIME")]
     reference_time: Option<jiff::Timestamp>,
-    /// A gazetteer or watch list of your own, CSV or NDJSON; may be given several times, earlier ones go first
-    #[arg(long, value_name = "FILE")]
-    gazetteer: Vec<PathBuf>,
     /// How many stories are read at once; 0 means one a core
     #[arg(long, short, default_value_t = 0)]
     jobs: usize,
@@ -54,7 +50,7 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = 100)]
     width: usize,
     #[command(flatten)]
-    models: models::ModelFolder,
+    additions: Additions,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -142,7 +138,7 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     });
     if arguments.from == From::Conllu {
         anyhow::ensure!(to == To::Conllu, "what comes from CoNLL-U can only be written as CoNLL-U");
-        return fill_conllu(&arguments.models.desk()?, &inputs);
+        return fill_conllu(&arguments.additions.desk()?, &inputs);
     }
     let hints = Hints {
         format: arguments.from.format(),
@@ -150,14 +146,7 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         ..Hints::default()
     };
     let style = view::Style { width: arguments.width, colour: colour_wanted() };
-    let lists = match lists(&arguments.gazetteer) {
-        Ok(lists) => lists,
-        Err(complaints) => {
-            anstream::eprint!("{complaints}");
-            return Ok(ExitCode::from(super::EXIT_CONFIG));
-        }
-    };
-    let (desk, hints) = (Arc::new(arguments.models.desk()?.with_lists(lists)), Arc::new(hints));
+    let (desk, hints) = (Arc::new(arguments.additions.desk()?), Arc::new(hints));
     let (work, queue) = mpsc::sync_channel::<Job>(jobs * QUEUE_PER_JOB);
     let (answers, order) = mpsc::sync_channel::<Answer>(jobs * QUEUE_PER_JOB);
     let queue = Arc::new(Mutex::new(queue));
@@ -188,23 +177,6 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let failed = write_all(&order, to, &bar)?;
     bar.finish_and_clear();
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// The reader's own lists, each called by its file's name; or everything that is wrong with them, one line each.
-fn lists(paths: &[PathBuf]) -> Result<Vec<List>, String> {
-    let (mut lists, mut complaints) = (Vec::new(), String::new());
-    for path in paths {
-        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        match std::fs::read_to_string(path).map(|text| List::read(&name, &text)) {
-            Ok(Ok(list)) => lists.push(list),
-            Ok(Err(faults)) => {
-                let told = faults.iter().map(|fault| format!("error: gazetteer {}: {fault}\n", path.display()));
-                complaints.extend(told);
-            }
-            Err(error) => complaints.extend([format!("error: cannot read gazetteer {}: {error}\n", path.display())]),
-        }
-    }
-    if complaints.is_empty() { Ok(lists) } else { Err(complaints) }
 }
 
 /// Tags and trees for given tokens; what else stands in the file stays.

@@ -9,50 +9,69 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use super::{EXIT_LEFT, Settings, models};
-use crate::{
-    extract::Desk,
-    service::{
-        self,
-        config::{Config, Limits, LogFormat},
-        metrics::{self, Outcome},
-    },
+use super::{EXIT_LEFT, Settings, desk::Additions};
+use crate::service::{
+    self,
+    config::{self, Config, Limits, LogFormat},
+    metrics::{self, Outcome},
+    shared_desk::SharedDesk,
 };
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     settings: Settings,
     #[command(flatten)]
-    models: models::ModelFolder,
+    additions: Additions,
 }
 
 pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let config = arguments.settings.load()?;
     let tracing = start_tracing(&config)?;
     log_panics();
-    let settings = arguments.settings.clone();
-    let worked = arguments.models.desk().and_then(|desk| super::runtime()?.block_on(work(config, settings, desk)));
+    let worked = arguments.additions.with(&config.desk).desk().and_then(|desk| {
+        let desk = Arc::new(SharedDesk::new(desk));
+        super::runtime()?.block_on(work(config, arguments.clone(), desk))
+    });
     tracing.close();
     worked
 }
 
-/// Reads the configuration again at every SIGHUP. One that does not hold together changes nothing.
-async fn reload(settings: Settings, told: watch::Sender<Arc<Config>>) -> anyhow::Result<()> {
+/// Reads the configuration again at every SIGHUP, and the files of the desk. What does not hold together changes
+/// nothing.
+async fn reload(arguments: Arguments, desk: Arc<SharedDesk>, told: watch::Sender<Arc<Config>>) -> anyhow::Result<()> {
     let mut hang_up = signal(SignalKind::hangup())?;
     while hang_up.recv().await.is_some() {
-        match settings.load() {
-            Ok(config) => {
+        let additions = arguments.additions.clone();
+        let read = arguments.settings.load().map_err(anyhow::Error::from);
+        let read = match read {
+            // Lists may be long: they are read where nothing waits.
+            Ok(config) => tokio::task::spawn_blocking(move || Ok((additions.with(&config.desk).desk()?, config)))
+                .await
+                .map_err(anyhow::Error::from)
+                .and_then(|read| read),
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok((changed, config)) => {
                 let now = told.borrow().clone();
-                let fixed = |config: &Config| Config { limits: Limits::default(), ..config.clone() };
+                let fixed = |config: &Config| Config {
+                    limits: Limits::default(),
+                    desk: config::Desk::default(),
+                    ..config.clone()
+                };
                 if fixed(&now) != fixed(&config) {
-                    tracing::warn!("of the new configuration only `limits` holds now; the rest needs a restart");
+                    tracing::warn!(
+                        "of the new configuration only `limits` and `desk` hold now; the rest needs a restart"
+                    );
                 }
+                desk.change(changed);
                 tracing::info!(signal = "SIGHUP", "the configuration was read again");
                 told.send_replace(Arc::new(config));
             }
             Err(error) => tracing::error!(
-                signal = "SIGHUP", error = %error,
+                signal = "SIGHUP",
+                error = format!("{error:#}"),
                 "the new configuration cannot be used; the old one holds"
             ),
         }
@@ -60,7 +79,7 @@ async fn reload(settings: Settings, told: watch::Sender<Arc<Config>>) -> anyhow:
     Ok(())
 }
 
-async fn work(config: Config, settings: Settings, desk: Desk) -> anyhow::Result<ExitCode> {
+async fn work(config: Config, arguments: Arguments, desk: Arc<SharedDesk>) -> anyhow::Result<ExitCode> {
     let recorder = metrics::install()?;
     let stop = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -82,9 +101,9 @@ async fn work(config: Config, settings: Settings, desk: Desk) -> anyhow::Result<
         std::process::exit(i32::from(EXIT_LEFT));
     });
     let (told, reloads) = watch::channel(Arc::new(config.clone()));
-    let reloader = tokio::spawn(reload(settings, told));
+    let reloader = tokio::spawn(reload(arguments, desk.clone(), told));
     let said = |address| tracing::info!(http.address = %address, "probes and metrics are served");
-    let worked = service::run(config, Arc::new(desk), Some(recorder), stop, reloads, said).await;
+    let worked = service::run(config, desk, Some(recorder), stop, reloads, said).await;
     listener.abort();
     reloader.abort();
     let summary = worked?;

@@ -322,6 +322,7 @@ mod tests {
     #[test]
     fn who_says_what_is_told_below_the_story() {
         let page = shown("LISVIK, May 3 (Reuters) - \"We will appeal,\" Anna Ames told reporters.", false);
+        let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(page.contains("Anna Ames (told) to reporters: “We will appeal,”"), "{page}");
         assert!(page.contains("Reuters ← Anna Ames, named, press conference: sentence 1"), "{page}");
     }

@@ -214,7 +214,11 @@ pub fn run(input: &Input<'_>, sources: &Sources) -> Vec<Citation> {
         before = Some(index);
     }
     citations.extend(open);
-    citations.sort_by_key(|citation| citation.sentences.first().map_or(-1, |first| i64::from(*first)));
+    // In text order: by the words that cite, else by the first sentence; the publisher's mark goes first.
+    citations.sort_by_key(|citation| {
+        let sentence = citation.sentences.first().and_then(|first| read.sentences.get(*first as usize));
+        sentence.map(|sentence| (citation.span.unwrap_or(sentence.span).start, sentence.span.start))
+    });
     citations
 }
 
@@ -382,7 +386,14 @@ impl Gathering<'_, '_> {
             _ => CitationRule::Reported,
         };
         let cue = quote.cue.as_ref().map(|cue| tree.tokens_in(cue.span)).filter(|cue| range.contains(&cue.start));
-        let by_cue = cue.is_some_and(|cue| roots.iter().any(|root| cue.contains(root)));
+        // "quoted Ames as saying": the main verb is the one above the cue.
+        let above = |cue: &Range<usize>| {
+            let verb = cue.clone().find(|token| tree.upos(*token) == Upos::Verb);
+            verb.and_then(|verb| tree.head(verb)).filter(|head| self.sources.hands_on(tree.lemma(*head)))
+        };
+        let by_cue = cue.is_some_and(|cue| {
+            roots.iter().any(|root| cue.contains(root)) || above(&cue).is_some_and(|verb| roots.contains(&verb))
+        });
         let whole = marked
             || matches!(
                 quote.rule,

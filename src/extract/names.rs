@@ -19,6 +19,7 @@
 pub mod features;
 pub mod filed;
 pub mod lexicon;
+pub mod listed;
 
 use self::{features::Document, lexicon::Lexicon};
 use super::{sentences::Sentence, tokens::Token};

@@ -13,6 +13,7 @@
 //! Does not know streets, and leaves a name that is in no gazetteer without a position.
 
 pub mod lists;
+pub mod publisher;
 pub mod recognise;
 
 use super::{
@@ -116,8 +117,12 @@ struct Subject {
     margin: f32,
 }
 
+/// What the publisher's own country is worth: less than anything that the story says.
+const HOME: f32 = 1.0;
+
 /// Finds where the place entities of a story lie.
-pub fn run(text: &str, entities: &Entities, dateline: Option<&Dateline>, index: &Index) -> Places {
+/// `home` is the country that the publisher is at home in.
+pub fn run(text: &str, entities: &Entities, dateline: Option<&Dateline>, home: Option<&str>, index: &Index) -> Places {
     let mut places = Places { facts: vec![None; entities.list.len()], watch: Vec::new() };
     let mut subjects = Vec::new();
     let mut drawn_countries: Vec<(&'static str, f32)> = Vec::new();
@@ -160,7 +165,8 @@ pub fn run(text: &str, entities: &Entities, dateline: Option<&Dateline>, index: 
                     let contained = if candidate.is_contained { 40.0 } else { 0.0 };
                     // Stories are filed from towns, not from states.
                     let town = if is_filed && candidate.place.kind == Kind::City { 6.0 } else { 0.0 };
-                    candidate.own + contained + drawn + town + if national { 1.5 } else { 0.0 }
+                    let at_home = if home == Some(iso2) { HOME } else { 0.0 };
+                    candidate.own + contained + drawn + town + at_home + if national { 1.5 } else { 0.0 }
                 })
                 .collect();
             choose(&mut subjects[at], &scores, is_filed);

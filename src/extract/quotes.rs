@@ -274,7 +274,7 @@ pub fn run(input: Input<'_>, lexicon: &Lexicon, anomalies: &mut Vec<Anomaly>) ->
         let below = paragraphs.get(index + 1).filter(|below| holds_speech(below.kind)).map(|below| below.span);
         reader.pair(index, *paragraph, below);
     }
-    let (mut quotes, terms) = groups::group(text, layout, reader.pieces);
+    let (mut quotes, terms) = groups::group(text, layout, input.sentences, reader.pieces);
     if !input.grammar.words.is_empty() && input.grammar.words.len() == input.tokens.len() {
         let tree = Tree::new(input);
         direct::run(&tree, lexicon, &mut quotes);

@@ -9,7 +9,8 @@
 //! there; `class` is `place`, `person`, `organisation`, `group`, `event` or `work`; `lat` and `lon` come together. Every
 //! fault is told with its line, not the first alone. Reads no file: whoever has one hands its text in.
 //!
-//! Does not find names in the text by itself: an entity of the story whose name or alias is in a list gets the id.
+//! The names are found in the text by `extract::names::listed`; an entity of the story whose name or alias is in a list gets
+//! the id.
 
 use std::{collections::HashMap, fmt};
 
@@ -62,6 +63,7 @@ pub struct List {
     pub name: String,
     entries: Vec<Entry>,
     by_name: HashMap<(&'static str, String), usize>,
+    words_max: usize,
 }
 
 impl List {
@@ -107,6 +109,24 @@ impl List {
     pub fn find(&self, class: &str, name: &str) -> Option<&Entry> {
         let class = CLASSES.into_iter().find(|known| *known == class)?;
         self.by_name.get(&(class, folded(name))).and_then(|index| self.entries.get(*index))
+    }
+
+    /// The first entry of any class that bears a name.
+    pub fn find_any(&self, name: &str) -> Option<&Entry> {
+        let name = folded(name);
+        let mut key = ("", name);
+        let of_class = |class: &'static str, key: &mut (&'static str, String)| {
+            key.0 = class;
+            self.by_name.get(key).copied()
+        };
+        // The list's own order decides between classes.
+        let first = CLASSES.into_iter().filter_map(|class| of_class(class, &mut key)).min();
+        first.and_then(|index| self.entries.get(index))
+    }
+
+    /// Pieces of the longest name, as tokens count them.
+    pub fn words_max(&self) -> usize {
+        self.words_max
     }
 
     /// How many entries there are.
@@ -156,6 +176,10 @@ impl List {
                 return Err("a name stands under another id already".to_owned());
             }
             keys.extend(Some(key).filter(|key| !key.is_empty()));
+            // Marks inside a name are tokens of their own.
+            let pieces = spelling.split_whitespace().count();
+            let marks = spelling.chars().filter(|c| !c.is_alphanumeric() && !c.is_whitespace()).count();
+            self.words_max = self.words_max.max(pieces + 2 * marks);
         }
         let index = self.entries.len();
         self.by_name.extend(keys.into_iter().map(|key| ((class, key), index)));

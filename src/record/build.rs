@@ -44,7 +44,12 @@ pub fn build(story: Story, findings: &Findings) -> Record {
     bylines.extend(in_text);
     let part = |span: Span| DatelinePart {
         span: put.span(span),
-        entity: findings.entities.of_span(span).and_then(|entity| ids.get(entity).cloned()),
+        // "SPRINGFIELD, Ohio" is the first place that it names.
+        entity: findings
+            .entities
+            .of_span(span)
+            .or_else(|| findings.entities.within(span).next().map(|(entity, _)| entity))
+            .and_then(|entity| ids.get(entity).cloned()),
     };
     let dateline = findings.dateline.as_ref().map(|dateline| Dateline {
         span: put.span(dateline.span),

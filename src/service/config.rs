@@ -41,6 +41,8 @@ pub struct Config {
     pub lineage: Lineage,
     /// Stories that may not be published yet.
     pub embargo: Embargo,
+    /// What the desk knows beside what is built in.
+    pub desk: Desk,
     /// The CPU pool.
     pub work: Work,
     /// The running ledger.
@@ -401,6 +403,21 @@ impl Default for Limits {
             rest_every: 4,
         }
     }
+}
+
+/// What the desk knows beside what is built in. Read again at SIGHUP, all of it or nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Desk {
+    /// Folder with `grammar.model`, `lemma.model` and `names.model`, each in place of the one built in; an empty
+    /// text takes those that are built in.
+    pub models: String,
+    /// Files of gazetteers and watch lists, CSV or NDJSON (docs/GAZETTEER.md); earlier ones go first.
+    pub gazetteers: Vec<String>,
+    /// Files of words that report speech, in the form of `data/lexicon/cue_verbs.txt`.
+    pub cues: Vec<String>,
+    /// Files of words for sources, in the form of `data/lexicon/sources.txt`.
+    pub sources: Vec<String>,
 }
 
 /// The CPU pool.

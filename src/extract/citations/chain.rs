@@ -11,7 +11,7 @@ use super::{Citation, CitationKind, CitationRule, Gathering, LINKS_MAX, Link, Vi
 use crate::{
     extract::{
         names::Class,
-        quotes::{Quote, QuoteType, Speaker, source_behind},
+        quotes::{Cue, CueKind, Quote, QuoteType, Speaker, source_behind},
     },
     model::{parser::Relation, tagger::Upos},
     text::Span,
@@ -28,15 +28,14 @@ struct Links {
     kind: CitationKind,
     told: Option<Span>,
     of: Vec<usize>,
+    /// The publisher itself speaks.
+    is_publisher: bool,
 }
 
 impl Links {
     fn push(&mut self, source: Source, publisher: &Link) {
         // Whoever publishes is no link of its own, and nobody hands on what is theirs.
         if source.link == *publisher || self.links.last() == Some(&source.link) {
-            if self.links.is_empty() {
-                self.kind = CitationKind::Publisher;
-            }
             return;
         }
         if self.links.len() < LINKS_MAX {
@@ -50,7 +49,8 @@ impl Gathering<'_, '_> {
     /// The chain behind a quotation, as one sentence of it tells; none where nobody can be told.
     pub(super) fn chain(&mut self, index: usize, sentence: &Range<usize>, paragraph: u32) -> Option<Citation> {
         let quote = self.input.quotes.get(index)?;
-        let mut links = Links { links: Vec::new(), kind: CitationKind::Publisher, told: None, of: Vec::new() };
+        let mut links =
+            Links { links: Vec::new(), kind: CitationKind::Publisher, told: None, of: Vec::new(), is_publisher: false };
         let mut carried = None;
         self.hand_over(quote, &mut links);
         self.speaker(quote, paragraph, &mut links, &mut carried);
@@ -58,9 +58,9 @@ impl Gathering<'_, '_> {
             return Some(before);
         }
         let outside = self.outside(quote, sentence);
-        let citing = self.citing(&outside, sentence, &mut links);
+        let citing = self.citing(&outside, sentence, quote.cue.as_ref().map(|cue| cue.span), &mut links);
         self.inner(index, &mut links, 0);
-        if links.links.is_empty() && links.kind != CitationKind::Publisher {
+        if links.links.is_empty() && !links.is_publisher {
             return None;
         }
         let mut citation = plain(&self.publisher, links.kind, CitationRule::Reported, quote.confidence_percent);
@@ -131,19 +131,20 @@ impl Gathering<'_, '_> {
         let tree = self.tree;
         let Some(Speaker { span: Some(span), head: Some(head), entity, .. }) = quote.speaker else {
             // "It was reported that": the words that say so are all there is.
-            if let Some(cue) = quote.cue.as_ref().filter(|_| quote.kind == QuoteType::Indirect) {
+            let told =
+                |cue: &&Cue| matches!(cue.kind, CueKind::Say | CueKind::Show) && quote.kind == QuoteType::Indirect;
+            if let Some(cue) = quote.cue.as_ref().filter(told) {
                 let link = Link::Anonymous(cue.span);
                 links.push(Source { link, kind: CitationKind::Anonymous, told: None, of: Vec::new() }, &publisher);
             }
             return;
         };
         let (range, head) = (tree.tokens_in(span), head as usize);
-        if let Some(source) = self.source(&range, head, entity) {
+        let shows = quote.cue.as_ref().is_some_and(|cue| cue.kind == CueKind::Show);
+        if let Some(source) = self.source_that(&range, head, entity, shows) {
             let is_publisher = source.kind == CitationKind::Publisher;
             links.push(source, &publisher);
-            if is_publisher && links.links.is_empty() {
-                links.kind = CitationKind::Publisher;
-            }
+            links.is_publisher |= is_publisher && links.links.is_empty();
             return;
         }
         // A pronoun without a name goes back to the source of the sentence before.
@@ -166,7 +167,13 @@ impl Gathering<'_, '_> {
     }
 
     /// "…, citing two officials": whom the last link goes back to. Gives the words.
-    fn citing(&mut self, outside: &[usize], sentence: &Range<usize>, links: &mut Links) -> Option<Span> {
+    fn citing(
+        &mut self,
+        outside: &[usize],
+        sentence: &Range<usize>,
+        cue: Option<Span>,
+        links: &mut Links,
+    ) -> Option<Span> {
         let publisher = self.publisher.clone();
         let tree = self.tree;
         let mut words: Option<Span> = None;
@@ -178,6 +185,10 @@ impl Gathering<'_, '_> {
             }
             let Some(phrase) = source_behind(tree, &(verb + 1..self.phrase_end(verb, sentence))) else { continue };
             let Some(source) = self.source(&phrase.range, phrase.head, None) else { continue };
+            // "It was reported, citing two officials": the officials are all there is.
+            if let Some(cue) = cue.filter(|cue| links.links == [Link::Anonymous(*cue)]) {
+                links.links.retain(|link| *link != Link::Anonymous(cue));
+            }
             links.push(source, &publisher);
             let span = tree.span(&(verb..phrase.range.end));
             words = match (words, span) {

@@ -47,6 +47,17 @@ impl Gathering<'_, '_> {
 
     /// The source that a phrase tells, with the entity that is known for it.
     pub(super) fn source(&mut self, range: &Range<usize>, head: usize, entity: Option<usize>) -> Option<Source> {
+        self.source_that(range, head, entity, false)
+    }
+
+    /// The same, with whether the cue is one of showing.
+    pub(super) fn source_that(
+        &mut self,
+        range: &Range<usize>,
+        head: usize,
+        entity: Option<usize>,
+        shows: bool,
+    ) -> Option<Source> {
         let tree = self.tree;
         let word = self.sources.word(tree.lemma(head));
         let own = entity.or_else(|| self.input.read.entities.at_token(head as u32));
@@ -64,10 +75,13 @@ impl Gathering<'_, '_> {
             }
             return Some(source);
         }
-        if tree.upos(head) == Upos::Pron {
+        let lower = tree.word(head).to_lowercase();
+        if tree.upos(head) == Upos::Pron || matches!(lower.as_str(), "both" | "neither" | "each") {
             return None;
         }
         let named = self.named_within(range);
+        // What shows something and is nobody is a document: "the map showed".
+        let word = word.or(shows.then_some(Word::Document));
         match word {
             Some(Word::Speaker) => {
                 if let Some(owner) = named.first() {

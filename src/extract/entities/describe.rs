@@ -9,7 +9,7 @@
 
 use super::{Draft, Entity, Mention, MentionKind, cluster::country_of, draft::is_government, lexicon::lexicon};
 use crate::{
-    extract::names::Class,
+    extract::{names::Class, places::publisher},
     gazetteer::countries,
     model::{parser::Relation, tagger::Upos},
 };
@@ -332,12 +332,15 @@ impl Draft<'_> {
                 continue;
             }
             let kind = entity.kind.or_else(|| lexicon().organisation_kind(&entity.name));
-            let country = entity.country.or_else(|| {
-                let words = entity.name.split(' ');
-                words.filter(|word| super::roles::is_national(word)).find_map(|word| {
-                    countries::by_demonym(word).or_else(|| countries::by_name(word)).map(|country| country.iso2)
-                })
-            });
+            let country = entity
+                .country
+                .or_else(|| publisher::home(&entity.name).filter(|_| kind == Some("news_agency")))
+                .or_else(|| {
+                    let words = entity.name.split(' ');
+                    words.filter(|word| super::roles::is_national(word)).find_map(|word| {
+                        countries::by_demonym(word).or_else(|| countries::by_name(word)).map(|country| country.iso2)
+                    })
+                });
             let entity = &mut self.list[index];
             (entity.kind, entity.country) = (kind, country);
         }

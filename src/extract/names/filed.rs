@@ -19,6 +19,11 @@ use crate::{
 /// Confidence of a name that the dateline's form tells, in hundredths.
 const CONFIDENCE: u8 = 99;
 
+/// Letters below which the agency's mark is looked for in the dateline alone: "AA" may be anything.
+const LETTERS_MIN: usize = 3;
+/// Mentions of the agency that are added.
+const AGAIN_MAX: usize = 200;
+
 /// Puts agency and place of the dateline among the names; the agency's name is one all over the story.
 pub fn run(text: &str, tokens: &[Token], dateline: Option<&Dateline>, mut names: Vec<Mention>) -> Vec<Mention> {
     let Some(dateline) = dateline else { return names };
@@ -29,13 +34,39 @@ pub fn run(text: &str, tokens: &[Token], dateline: Option<&Dateline>, mut names:
                 name.class = Class::Organisation;
             }
         }
+        let seen = again(text, tokens, agency.tokens, mark);
         put(&mut names, agency);
+        for mention in seen {
+            let at = names.partition_point(|name| name.span.end <= mention.span.start);
+            if names.get(at).is_none_or(|name| !name.span.overlaps(mention.span)) {
+                names.insert(at, mention);
+            }
+        }
     }
     let one_place = dateline.place.filter(|place| !place.of(text).contains([',', '/', '(', ';']));
     if let Some(place) = one_place.and_then(|span| mention(tokens, span, Class::Place)) {
         put(&mut names, place);
     }
     names
+}
+
+/// Where a name of several letters stands again.
+fn again(text: &str, tokens: &[Token], first: (u32, u32), mark: &str) -> Vec<Mention> {
+    let length = (first.1 - first.0) as usize;
+    if mark.chars().count() < LETTERS_MIN {
+        return Vec::new();
+    }
+    let behind = tokens.windows(length).enumerate().skip(first.1 as usize);
+    let same = behind.filter_map(|(at, window)| {
+        let span = window.first()?.span.cover(window.last()?.span);
+        (span.of(text) == mark).then_some(Mention {
+            span,
+            class: Class::Organisation,
+            confidence_percent: CONFIDENCE,
+            tokens: (at as u32, (at + length) as u32),
+        })
+    });
+    same.take(AGAIN_MAX).collect()
 }
 
 /// The name over whole tokens.
@@ -68,7 +99,8 @@ mod tests {
         let envelope = serde_json::json!({"text": text, "language": "en"}).to_string();
         let record = Desk::new().read_bytes(envelope.as_bytes(), &Hints::default()).expect("a story");
         let agency = record.organisations.iter().find(|entity| entity.name == "Northwire").expect("the agency");
-        assert_eq!(agency.mentions.len(), 2);
+        let named: Vec<u32> = agency.mentions.iter().map(|m| m.span.start).filter(|start| *start < 50).collect();
+        assert_eq!(named, [19, 43]);
         assert!(record.places.iter().any(|place| place.mentions[0].span.text == "ZLATÁ HORA"), "{:?}", record.places);
         let dateline = record.dateline.expect("a dateline");
         assert_eq!(dateline.agency.and_then(|agency| agency.entity), Some(agency.id.clone()));

@@ -5,7 +5,7 @@
 //! A fire broke out at North Works.   → entity l1: list sites, id hq-1, at 51.5, -0.1
 //! ```
 //!
-//! Does not find names that the story's entities lack.
+//! Listed names are among the story's entities already (`names::listed`).
 
 use super::{Fact, Places, Rule};
 use crate::{

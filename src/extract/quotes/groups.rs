@@ -16,7 +16,10 @@ use super::{
     words::{attributes, is_abbreviation, is_cue, next_sentence, next_sentence_last, sentence_end},
 };
 use crate::{
-    extract::layout::{Layout, ParagraphKind, ends_sentence},
+    extract::{
+        layout::{Layout, ParagraphKind, ends_sentence},
+        sentences::Sentence,
+    },
     text::{Span, from, slice},
 };
 
@@ -32,7 +35,12 @@ enum Use {
 }
 
 /// Keeps what is speech and groups it; beside it the words between marks that are no utterance.
-pub(super) fn group(text: &str, layout: &Layout, mut pieces: Vec<Piece>) -> (Vec<Quote>, Vec<Span>) {
+pub(super) fn group(
+    text: &str,
+    layout: &Layout,
+    sentences: &[Sentence],
+    mut pieces: Vec<Piece>,
+) -> (Vec<Quote>, Vec<Span>) {
     pieces.sort_by_key(|piece| (piece.outer.start, std::cmp::Reverse(piece.outer.end)));
     let mut quotes: Vec<Quote> = Vec::new();
     // The last piece at each depth: its quotation, if it is speech.
@@ -44,7 +52,12 @@ pub(super) fn group(text: &str, layout: &Layout, mut pieces: Vec<Piece>) -> (Vec
         let Some(paragraph) = layout.paragraphs.get(piece.paragraph) else { continue };
         let parent_piece = depth.checked_sub(1).and_then(|above| last.get(above).copied().flatten());
         let parent = parent_piece.filter(|(above, _)| above.content.contains(piece.content));
-        let room = parent.map_or(paragraph.span, |(above, _)| above.content);
+        // A dateline is no part of what is said beside the piece.
+        let first = sentences.partition_point(|sentence| (sentence.paragraph as usize) < piece.paragraph);
+        let opens = sentences.get(first).map(|sentence| sentence.span.start);
+        let opens = opens.filter(|opens| (paragraph.span.start..=piece.outer.start).contains(opens));
+        let story = Span { start: opens.unwrap_or(paragraph.span.start), end: paragraph.span.end };
+        let room = parent.map_or(story, |(above, _)| above.content);
         let before = last.get(depth).copied().flatten().filter(|(before, _)| room.contains(before.outer));
         let ran_on = last.get(depth).copied().flatten().filter(|(before, index)| before.runs_on && index.is_some());
         let use_of = match ran_on {

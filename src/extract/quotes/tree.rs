@@ -336,7 +336,14 @@ impl<'a> Tree<'a> {
             [Relation::Obl, Relation::OblUnmarked, Relation::Advcl, Relation::NmodUnmarked];
         let spans =
             self.children(verb).filter(|child| RELATIONS.contains(&self.relation(*child))).filter_map(|child| {
-                let range = self.trim(&self.under(child, room));
+                // "in a statement that it would appeal" ends before what was said.
+                let mut range = self.under(child, room);
+                let whole = range.clone();
+                for other in taken.iter().filter(|other| child < other.start && other.start < whole.end) {
+                    let mark = other.start.checked_sub(1).filter(|mark| self.relation(*mark) == Relation::Mark);
+                    range.end = range.end.min(mark.unwrap_or(other.start));
+                }
+                let range = self.trim(&range);
                 let free = taken.iter().all(|other| range.end <= other.start || other.end <= range.start);
                 let beside = range.end <= verb || range.start > verb;
                 if free && beside { self.span(&range) } else { None }

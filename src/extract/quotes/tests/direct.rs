@@ -7,6 +7,15 @@ use crate::extract::testing::check;
 fn who_said_what_between_marks() {
     for marked in [
         r#"
+"She rang and said, 'You had better sit down,' and I did," Brandt recalled.
+ ^^^ 2 speaker
+ ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ 1
+              ^^^^ 2 cue
+                     ^^^^^^^^^^^^^^^^^^^^^^^^ 2
+                                                           ^^^^^^ 1 speaker
+                                                                  ^^^^^^^^ 1 cue
+"#,
+        r#"
 "We will appeal," the ministry said. "It is a matter of law."
  ^^^^^^^^^^^^^^^ 1
                   ^^^^^^^^^^^^ 1 speaker

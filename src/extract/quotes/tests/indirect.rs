@@ -6,6 +6,42 @@ use crate::extract::{Desk, testing::check};
 #[test]
 fn who_said_what_in_the_words_of_the_writer() {
     for marked in [
+        "
+Norland will leave the pact, the president's envoy to the talks, Ilse Brandt, has said.
+^^^^^^^^^^^^^^^^^^^^^^^^^^^ 1
+                             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ 1 speaker
+                                                                              ^^^^^^^^ 1 cue
+",
+        "
+Norland will leave the pact, Ilse Brandt, the envoy to the talks, has said.
+^^^^^^^^^^^^^^^^^^^^^^^^^^^ 1
+                             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ 1 speaker
+                                                                  ^^^^^^^^ 1 cue
+",
+        "
+The company will cut 400 jobs, Bloomberg reported on Friday.
+^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ 1
+                               ^^^^^^^^^ 1 speaker
+                                         ^^^^^^^^ 1 cue
+",
+        "
+The company said in a statement that it would appeal.
+^^^^^^^^^^^ 1 speaker
+            ^^^^ 1 cue
+                                     ^^^^^^^^^^^^^^^ 1
+",
+        "
+The Washington Post quoted Senator Ruth Hale as saying that the bill was dead.
+                           ^^^^^^^^^^^^^^^^^ 1 speaker
+                                                ^^^^^^ 1 cue
+                                                            ^^^^^^^^^^^^^^^^^ 1
+",
+        "
+The accusation was denied by Ilse Brandt.
+^^^^^^^^^^^^^^ 1
+               ^^^^^^^^^^ 1 cue
+                             ^^^^^^^^^^^ 1 speaker
+",
         r#"
 "It cannot stand," according to the union.
  ^^^^^^^^^^^^^^^ 1
