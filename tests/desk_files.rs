@@ -54,11 +54,11 @@ async fn the_desk_takes_files_and_takes_them_again_at_sighup() {
     write("ours.csv", "id,name,class\nn-2,Northwire,organisation\n");
     write("cues.txt", "say / that: mumble\n");
     worker.signal("HUP");
-    let again = "the configuration was read again";
-    world.until("the new lists", &worker, async |_| worker.log().contains(again)).await;
-    let last = record(&world, &worker).await;
-    assert_eq!(last["watch"][0]["id"], "n-2");
-    assert!(!last["quotes"].to_string().contains("blurt"), "{}", last["quotes"]);
+    let taken = "the configuration was read again";
+    world.until("the new lists", &worker, async |_| worker.log().contains(taken)).await;
+    let again = record(&world, &worker).await;
+    assert_eq!(again["watch"][0]["id"], "n-2");
+    assert!(!again["quotes"].to_string().contains("blurt"), "{}", again["quotes"]);
 
     // A model that is none stops a worker before it begins.
     write("models/lemma.model", "no model");

@@ -331,16 +331,15 @@ impl Gathering<'_, '_> {
         if found.is_empty() {
             found.extend(self.carried(range, &roots, index, paragraph));
         }
-        match found.last() {
-            Some(citation) => self.last = Some((index, paragraph, citation.clone())),
-            None => {
-                // Behind a sentence with a source, in its paragraph, the source may go on.
-                let near = self.last.as_ref().is_some_and(|(at, place, _)| at + 1 == index && *place == paragraph);
-                let sure = if near { 50 } else { 80 };
-                let mut citation = plain(&self.publisher, CitationKind::Unattributed, CitationRule::Nobody, sure);
-                citation.sentences = vec![index];
-                found.push(citation);
-            }
+        if let Some(citation) = found.last() {
+            self.last = Some((index, paragraph, citation.clone()));
+        } else {
+            // Behind a sentence with a source, in its paragraph, the source may go on.
+            let near = self.last.as_ref().is_some_and(|(at, place, _)| at + 1 == index && *place == paragraph);
+            let sure = if near { 50 } else { 80 };
+            let mut citation = plain(&self.publisher, CitationKind::Unattributed, CitationRule::Nobody, sure);
+            citation.sentences = vec![index];
+            found.push(citation);
         }
         found
     }

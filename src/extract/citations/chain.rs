@@ -24,7 +24,7 @@ const DEPTH_MAX: usize = 4;
 
 /// The links of a chain as they are found.
 struct Links {
-    links: Vec<Link>,
+    found: Vec<Link>,
     kind: CitationKind,
     told: Option<Span>,
     of: Vec<usize>,
@@ -35,11 +35,11 @@ struct Links {
 impl Links {
     fn push(&mut self, source: Source, publisher: &Link) {
         // Whoever publishes is no link of its own, and nobody hands on what is theirs.
-        if source.link == *publisher || self.links.last() == Some(&source.link) {
+        if source.link == *publisher || self.found.last() == Some(&source.link) {
             return;
         }
-        if self.links.len() < LINKS_MAX {
-            self.links.push(source.link);
+        if self.found.len() < LINKS_MAX {
+            self.found.push(source.link);
             (self.kind, self.told, self.of) = (source.kind, source.told, source.of);
         }
     }
@@ -50,7 +50,7 @@ impl Gathering<'_, '_> {
     pub(super) fn chain(&mut self, index: usize, sentence: &Range<usize>, paragraph: u32) -> Option<Citation> {
         let quote = self.input.quotes.get(index)?;
         let mut links =
-            Links { links: Vec::new(), kind: CitationKind::Publisher, told: None, of: Vec::new(), is_publisher: false };
+            Links { found: Vec::new(), kind: CitationKind::Publisher, told: None, of: Vec::new(), is_publisher: false };
         let mut carried = None;
         self.hand_over(quote, &mut links);
         self.speaker(quote, paragraph, &mut links, &mut carried);
@@ -60,11 +60,11 @@ impl Gathering<'_, '_> {
         let outside = self.outside(quote, sentence);
         let citing = self.citing(&outside, sentence, quote.cue.as_ref().map(|cue| cue.span), &mut links);
         self.inner(index, &mut links, 0);
-        if links.links.is_empty() && !links.is_publisher {
+        if links.found.is_empty() && !links.is_publisher {
             return None;
         }
         let mut citation = plain(&self.publisher, links.kind, CitationRule::Reported, quote.confidence_percent);
-        citation.chain.extend(links.links);
+        citation.chain.extend(links.found);
         citation.told = links.told;
         citation.of = links.of;
         citation.via = self.via(quote);
@@ -144,25 +144,22 @@ impl Gathering<'_, '_> {
         if let Some(source) = self.source_that(&range, head, entity, shows) {
             let is_publisher = source.kind == CitationKind::Publisher;
             links.push(source, &publisher);
-            links.is_publisher |= is_publisher && links.links.is_empty();
+            links.is_publisher |= is_publisher && links.found.is_empty();
             return;
         }
         // A pronoun without a name goes back to the source of the sentence before.
         let before = self.last.as_ref().filter(|(_, place, _)| *place + PRONOUN_PARAGRAPHS_MAX >= paragraph);
-        match before {
-            Some((_, _, before)) => {
-                *carried = Some(Citation {
-                    sentences: Vec::new(),
-                    span: Some(span),
-                    rule: CitationRule::Carried,
-                    confidence_percent: before.confidence_percent.min(65),
-                    ..before.clone()
-                });
-            }
-            None => {
-                let link = Link::Anonymous(span);
-                links.push(Source { link, kind: CitationKind::Anonymous, told: None, of: Vec::new() }, &publisher);
-            }
+        if let Some((_, _, before)) = before {
+            *carried = Some(Citation {
+                sentences: Vec::new(),
+                span: Some(span),
+                rule: CitationRule::Carried,
+                confidence_percent: before.confidence_percent.min(65),
+                ..before.clone()
+            });
+        } else {
+            let link = Link::Anonymous(span);
+            links.push(Source { link, kind: CitationKind::Anonymous, told: None, of: Vec::new() }, &publisher);
         }
     }
 
@@ -186,8 +183,8 @@ impl Gathering<'_, '_> {
             let Some(phrase) = source_behind(tree, &(verb + 1..self.phrase_end(verb, sentence))) else { continue };
             let Some(source) = self.source(&phrase.range, phrase.head, None) else { continue };
             // "It was reported, citing two officials": the officials are all there is.
-            if let Some(cue) = cue.filter(|cue| links.links == [Link::Anonymous(*cue)]) {
-                links.links.retain(|link| *link != Link::Anonymous(cue));
+            if let Some(cue) = cue.filter(|cue| links.found == [Link::Anonymous(*cue)]) {
+                links.found.retain(|link| *link != Link::Anonymous(cue));
             }
             links.push(source, &publisher);
             let span = tree.span(&(verb..phrase.range.end));
@@ -233,7 +230,7 @@ impl Gathering<'_, '_> {
             return;
         }
         if let Some(source) = self.source(&tree.tokens_in(span), head as usize, entity) {
-            if links.links.contains(&source.link) {
+            if links.found.contains(&source.link) {
                 return;
             }
             links.push(source, &publisher);

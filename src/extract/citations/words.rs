@@ -144,9 +144,7 @@ impl Gathering<'_, '_> {
             }
         }
         // A body goes before the country that it is of.
-        found.sort_by_key(|entity| {
-            !entities.list.get(*entity).is_some_and(|entity| entity.class == Class::Organisation)
-        });
+        found.sort_by_key(|entity| entities.list.get(*entity).is_none_or(|entity| entity.class != Class::Organisation));
         found
     }
 
