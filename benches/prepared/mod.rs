@@ -15,16 +15,16 @@ use copydesk::{
 };
 
 /// One story with its findings.
-pub struct Prepared {
-    pub story: Story,
-    pub findings: Findings,
+pub(crate) struct Prepared {
+    pub(crate) story: Story,
+    pub(crate) findings: Findings,
 }
 
 /// A stage: how much it found, so that nothing is left out.
-pub type Stage = fn(&Prepared) -> usize;
+pub(crate) type Stage = fn(&Prepared) -> usize;
 
 /// Every stage that reads words, in their order.
-pub const STAGES: [(&str, Stage); 11] = [
+pub(crate) const STAGES: [(&str, Stage); 11] = [
     ("tokens", of_tokens),
     ("sentences", of_sentences),
     ("grammar", of_grammar),
@@ -39,7 +39,7 @@ pub const STAGES: [(&str, Stage); 11] = [
 ];
 
 /// The sample stories, by name of file.
-pub fn stories() -> Vec<Prepared> {
+pub(crate) fn stories() -> Vec<Prepared> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/stories");
     let mut paths: Vec<_> = std::fs::read_dir(folder).expect("stories").map(|e| e.expect("an entry").path()).collect();
     paths.sort();
@@ -55,7 +55,7 @@ pub fn stories() -> Vec<Prepared> {
 }
 
 /// Words of all of them.
-pub fn words(stories: &[Prepared]) -> usize {
+pub(crate) fn words(stories: &[Prepared]) -> usize {
     stories.iter().map(|one| one.story.text.split_whitespace().count()).sum()
 }
 
