@@ -181,7 +181,7 @@ proptest! {
         let spoilt = spoilt.unwrap_or_default();
         let mut text = read.text.clone();
         match doubled {
-            true => { let c = text[mark..].chars().next().unwrap_or_default(); text.insert(mark, c); }
+            true => { let c = text.get(mark..).and_then(|rest| rest.chars().next()).unwrap_or_default(); text.insert(mark, c); }
             false => { text.remove(mark); }
         }
         // Where the edit changes what the paragraphs are, it is another story.
