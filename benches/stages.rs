@@ -12,7 +12,7 @@ fn stages(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(prepared::words(&stories) as u64));
     for (name, stage) in prepared::STAGES {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| stories.iter().map(|one| stage(black_box(one))).sum::<usize>())
+            bencher.iter(|| stories.iter().map(|one| stage(black_box(one))).sum::<usize>());
         });
     }
     group.finish();
