@@ -285,6 +285,21 @@ impl Line {
     }
 }
 
+/// Figures of a line by which it is a row of a table.
+const ROW_FIGURES_MIN: usize = 3;
+
+/// `Tampa Bay 73  52  .584   _`: a row of which the columns are set apart by blanks.
+fn is_row(words: &str) -> bool {
+    let is_figure = |word: &&str| {
+        matches!(*word, "—" | "_" | "{")
+            || word.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'{'))
+                && word.bytes().any(|byte| byte.is_ascii_digit())
+    };
+    words.len() <= 80
+        && !words.ends_with(['.', ','])
+        && words.split_whitespace().filter(is_figure).count() >= ROW_FIGURES_MIN
+}
+
 /// Header lines without a mark.
 const UNMARKED_LINES_MAX: usize = 8;
 
@@ -316,7 +331,8 @@ fn read_body(body: &str, story: &mut Story) {
             open &= !raw.trim().is_empty();
             continue;
         };
-        match lines.last_mut().filter(|_| open && !line.is_header && !line.begins) {
+        let goes_on = open && !line.is_header && !line.begins && !is_row(&line.words);
+        match lines.last_mut().filter(|_| goes_on) {
             Some(above) => {
                 above.words.push(' ');
                 above.words.push_str(&line.words);
@@ -358,9 +374,11 @@ fn read_body(body: &str, story: &mut Story) {
             story.text.push('\n');
         }
         let start = story.text.len();
-        let is_row = line.words.matches(';').count() >= 2 && !line.begins;
+        let has_columns = line.words.matches(';').count() >= 2;
+        let is_row = !line.begins && (has_columns || is_row(&line.words));
         if is_row {
-            story.text.push_str(&line.words.trim_start_matches(';').replace(';', "\t").replace('{', "½"));
+            let row = line.words.trim_start_matches(';').replace('{', "½");
+            story.text.push_str(&if has_columns { row.replace(';', "\t") } else { row });
         } else {
             story.text.push_str(&line.words);
         }

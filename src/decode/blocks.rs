@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Takes what [`super::html`] and [`super::xml`] see: an element opens, text, an element closes.
-//! Elements of HTML and of NITF are known by name; one that is not known is read as a part of
-//! the line that it stands in. White space is joined to one space, except in `pre`. A paragraph
+//! Elements of HTML, of NITF and of a Swedish kin of it are known by name; one that is not known is
+//! read as a part of the line that it stands in. White space is joined to one space, except in `pre`. A paragraph
 //! that holds line ends is read in one of two ways: where every line is as far indented as the
 //! others it was laid out by a program and is one paragraph; where there are blank lines, or
 //! lines at the margin beside indented ones, it is a wire's own layout, and is taken apart.
@@ -109,11 +109,13 @@ fn class(name: &str) -> Class {
     match name {
         "p" | "div" | "block" | "section" | "article" | "main" | "address" | "dl" | "dt" | "dd" | "ul" | "ol"
         | "center" | "body" | "html" | "body.content" | "body.end" | "tagline" | "bibliography" | "details"
-        | "summary" | "credit" | "datasource" | "hr" => Class::Paragraph,
+        | "summary" | "credit" | "datasource" | "hr" | "byline" | "text" | "dat" | "ingress" | "brodtext" => {
+            Class::Paragraph
+        }
         "header" => Class::PageHead,
-        "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "hl1" | "hl2" | "caption" => Class::Heading,
+        "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "hl1" | "hl2" | "caption" | "rubrik" | "mellis" => Class::Heading,
         "li" => Class::ListItem,
-        "blockquote" | "bq" => Class::Quotation,
+        "blockquote" | "bq" | "citat" => Class::Quotation,
         "note" | "fn" => Class::Note,
         "pre" | "listing" | "plaintext" | "xmp" => Class::Preformatted,
         "table" | "nitf-table" => Class::Table,
@@ -141,8 +143,8 @@ fn class(name: &str) -> Class {
         | "nitf-table-metadata"
         | "nitf-col"
         | "nitf-colgroup" => Class::Skip,
-        "media" | "figure" => Class::Media,
-        "figcaption" | "media-caption" => Class::Caption,
+        "media" | "figure" | "bild" => Class::Media,
+        "figcaption" | "media-caption" | "bildtext" => Class::Caption,
         "person" => Class::Hint(MarkupKind::Person),
         "org" => Class::Hint(MarkupKind::Organisation),
         "location" | "city" | "state" | "country" => Class::Hint(MarkupKind::Place),

@@ -108,7 +108,11 @@ fn read_identification(item: Element<'_, '_>, story: &mut Story) {
         let parts = ["ProviderId", "DateId", "NewsItemId"].map(|name| identifier.child_line(name));
         let key: Vec<&str> = parts.iter().filter_map(Option::as_deref).collect();
         let revision = identifier.child("RevisionId");
-        story.version = revision.and_then(Element::line).and_then(|revision| revision.parse().ok());
+        let number = revision.and_then(Element::line);
+        story.version = number.as_deref().and_then(|revision| revision.parse().ok());
+        if let (None, Some(number)) = (story.version, number) {
+            story.extra.insert("newsml1.RevisionId".to_owned(), json!(number));
+        }
         if let Some(update) = revision.and_then(|revision| revision.attribute("Update")).filter(|update| update != "N")
         {
             story.extra.insert("newsml1.RevisionId@Update".to_owned(), json!(update));
@@ -267,6 +271,20 @@ fn text_content<'t, 'a>(component: Element<'t, 'a>) -> Option<Element<'t, 'a>> {
     nitf.or(contents.first()).copied()
 }
 
+/// Below this a `Duid` says nothing outside of its document.
+const DUID_BYTES_MIN: usize = 8;
+
+/// The category: a property of that name, else that of a subject.
+fn category(around: &[Element<'_, '_>]) -> Option<String> {
+    around.iter().find_map(|component| {
+        let metadata = component.child("DescriptiveMetadata")?;
+        let mut properties = metadata.all("Property");
+        let named = properties.find(|property| property.peek("FormalName").as_deref() == Some("Category"));
+        let of_subject = || metadata.all("SubjectCode").flat_map(Element::children).find_map(|code| code.peek("cat"));
+        named.and_then(|property| property.peek("Value")).or_else(of_subject)
+    })
+}
+
 fn read_component(component: Element<'_, '_>, story: &mut Story) {
     // What a component does not say, those around it do.
     let mut around = vec![component];
@@ -309,8 +327,13 @@ fn read_component(component: Element<'_, '_>, story: &mut Story) {
     let language = name(&["DescriptiveMetadata", "Language"]).map(|language| language.to_lowercase());
     story.language = language.or_else(|| around.iter().find_map(|component| component.attribute("lang")));
     if story.id.is_empty() {
-        story.id = around.iter().find_map(|component| component.peek("Duid")).unwrap_or_default();
+        // A short one numbers the parts of the document.
+        let is_own = |duid: &String| duid.len() >= DUID_BYTES_MIN;
+        story.id = around.iter().find_map(|component| component.peek("Duid").filter(is_own)).unwrap_or_default();
     }
+    story.category = category(&around);
+    let comments: Vec<String> = component.all("Comment").filter_map(Element::line).collect();
+    story.ednote = Some(comments.join("\n")).filter(|comments| !comments.is_empty());
     if let Some(content) = text_content(component) {
         for property in content.all("Characteristics").flat_map(|facts| facts.all("Property")) {
             let counts = ["WordCount", "Words"];

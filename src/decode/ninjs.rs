@@ -163,7 +163,9 @@ impl Fields {
     /// The names in a list of objects; the list stays where it is.
     fn names(&self, list: &str, name: &str) -> Option<String> {
         let (_, list) = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(list))?;
-        let names: Vec<&str> = list.as_array()?.iter().filter_map(|item| item.get(name)?.as_str()).collect();
+        let is_editor = |item: &&Value| item.get("role").and_then(Value::as_str) == Some("editor");
+        let writers = list.as_array()?.iter().filter(|item| !is_editor(item));
+        let names: Vec<&str> = writers.filter_map(|item| item.get(name)?.as_str()).collect();
         Some(names.join(", ")).filter(|names| !names.is_empty())
     }
 

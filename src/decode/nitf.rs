@@ -58,6 +58,9 @@ pub(super) fn read(nitf: Element<'_, '_>, story: &mut Story) {
         read_content(body, story);
     }
     story.headline = story.headline.take().or(title);
+    // The last resort: whose id it is.
+    let registrar = || nitf.path(&["head", "docdata", "doc-id"])?.peek("regsrc");
+    story.source = story.source.take().or_else(registrar);
 }
 
 fn read_head(head: Element<'_, '_>, story: &mut Story) {
@@ -247,7 +250,7 @@ fn text_of(element: Element<'_, '_>, story: &mut Story) -> Option<String> {
 /// `By <person>Jane Doe</person><byttl>Court Correspondent</byttl>`.
 fn byline(element: Element<'_, '_>) -> Option<String> {
     let titles: Vec<String> = element.descendants("byttl").into_iter().filter_map(Element::line).collect();
-    let mut line = element.line()?;
+    let mut line = element.spaced_line()?;
     for title in titles {
         if let Some(at) = line.rfind(&title) {
             let name = until(&line, at).trim_end().trim_end_matches(',').to_owned();

@@ -409,6 +409,22 @@ impl<'t, 'a> Element<'t, 'a> {
         Some(text).filter(|text| !text.is_empty())
     }
 
+    /// Its text on one line, with a space where one element ends with a word and the next begins with a
+    /// name: `By<person>Jane Doe</person>`.
+    pub(super) fn spaced_line(self) -> Option<String> {
+        let mut text = String::new();
+        self.take().walk(&mut |element, event| {
+            if let (Walk::Text, Some(Content::Text(piece))) = (event, element.node().map(|node| &node.content)) {
+                if text.ends_with(char::is_alphanumeric) && piece.starts_with(char::is_uppercase) {
+                    text.push(' ');
+                }
+                text.push_str(piece);
+            }
+        });
+        let text = join_space(&text);
+        Some(text).filter(|text| !text.is_empty())
+    }
+
     /// Its text on one line, without markup that was escaped into it.
     pub(super) fn clean_line(self, anomalies: &mut Vec<Anomaly>) -> Option<String> {
         let text = clean_line(&self.take().raw_text(), anomalies);
