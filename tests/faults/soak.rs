@@ -3,6 +3,10 @@
 use std::time::{Duration, Instant};
 
 use copydesk::service::failpoint;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufStream},
+    net::TcpStream,
+};
 
 use crate::{
     flows_again, lasts,
@@ -28,9 +32,11 @@ enum Blow {
     Reset,
     ConsumerDeleted,
     StreamFull(&'static str),
+    /// A story whose headers are no text: the client gives up its connection over it.
+    HeadersThatAreNoText,
 }
 
-const BLOWS: [Blow; 17] = [
+const BLOWS: [Blow; 18] = [
     Blow::WorkerKilled,
     Blow::ServerKilled,
     Blow::Network(Fault::Drop(Kind::Receipt)),
@@ -48,6 +54,7 @@ const BLOWS: [Blow; 17] = [
     Blow::Reset,
     Blow::StreamFull("WIRE_ENRICHED"),
     Blow::StreamFull("WIRE_DEAD"),
+    Blow::HeadersThatAreNoText,
 ];
 
 /// So many of them, the first, in a run that has no time of its own.
@@ -64,6 +71,8 @@ struct Scene {
     steady: Worker,
     other: Worker,
     set: Vec<&'static str>,
+    /// Stories of the test's own, beside those that come in.
+    odd: u64,
     random: fastrand::Rng,
 }
 
@@ -123,6 +132,10 @@ impl Scene {
                 lasts(time).await;
                 self.world.broker.jetstream.update_stream(before).await.expect("changed");
             }
+            Blow::HeadersThatAreNoText => {
+                publish_raw(&self.world.server.url(), b"NATS/1.0\r\nX-Desk: \xff\xfe\r\n\r\n").await;
+                self.odd += 1;
+            }
         }
     }
 
@@ -143,7 +156,7 @@ async fn a_soak_of_random_faults_loses_nothing_and_keeps_its_memory() {
     let steady = ready_at(&world, &proxy.url(), &set).await;
     let other = ready(&world, &set).await;
     let load = Load::start(vec![world.server.url()], COMING).await;
-    let mut scene = Scene { world, proxy, steady, other, set, random: fastrand::Rng::with_seed(seed) };
+    let mut scene = Scene { world, proxy, steady, other, set, odd: 0, random: fastrand::Rng::with_seed(seed) };
     let (began, mut sizes, mut slowest) = (Instant::now(), Vec::new(), Duration::ZERO);
     loop {
         // Without time of its own: a few kinds.
@@ -160,8 +173,8 @@ async fn a_soak_of_random_faults_loses_nothing_and_keeps_its_memory() {
     }
     let published = load.stop().await;
     scene.reached().await;
-    let ledger = scene.world.verdict(&scene.steady, published).await;
-    assert_eq!(ledger.dead() as u64, published / BROKEN_EVERY);
+    let ledger = scene.world.verdict(&scene.steady, published + scene.odd).await;
+    assert_eq!(ledger.dead() as u64, published / BROKEN_EVERY + scene.odd);
     let (start, end) = (typical(&sizes[..sizes.len().div_ceil(4)]), typical(&sizes[sizes.len() * 3 / 4..]));
     let most = sizes.iter().max().expect("sizes");
     eprintln!(
@@ -175,6 +188,25 @@ async fn a_soak_of_random_faults_loses_nothing_and_keeps_its_memory() {
         memory(&scene.steady, "VmHWM") / 1024
     );
     assert!(end <= start + FLAT_KIB, "memory grows: {sizes:?}");
+}
+
+/// A story with these bytes as its headers, which no client would let pass; ends with its receipt.
+async fn publish_raw(url: &str, headers: &[u8]) {
+    let mut server = BufStream::new(TcpStream::connect(url.trim_start_matches("nats://")).await.expect("a port"));
+    let body = b"All is well.";
+    let (block, all) = (headers.len(), headers.len() + body.len());
+    let begin = format!(
+        "CONNECT {{\"headers\":true,\"verbose\":false}}\r\nSUB odd 1\r\nHPUB wire.raw.odd odd {block} {all}\r\n"
+    );
+    for part in [begin.as_bytes(), headers, body, b"\r\n"] {
+        server.write_all(part).await.expect("written");
+    }
+    server.flush().await.expect("sent");
+    let mut line = String::new();
+    while !line.starts_with("MSG odd") {
+        line.clear();
+        assert!(server.read_line(&mut line).await.expect("an answer") > 0, "no receipt");
+    }
 }
 
 /// The median.
