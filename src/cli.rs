@@ -155,9 +155,9 @@ fn print_schema() -> anyhow::Result<ExitCode> {
 /// Longest wait for the broker of a command that somebody waits for.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The broker is not to be reached.
+/// The broker, or its monitoring, is not to be reached.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot reach the broker at {urls}{why}")]
+#[error("cannot reach {urls}{why}")]
 struct Unreachable {
     urls: String,
     why: String,
@@ -169,7 +169,7 @@ async fn connect(config: &Config) -> anyhow::Result<Broker> {
     let stop = CancellationToken::new();
     if tokio::time::timeout(CONNECT_PATIENCE, broker::wait_connected(&broker, &stop)).await != Ok(true) {
         let why = broker.signs.last_trouble().map(|trouble| format!(": {trouble}")).unwrap_or_default();
-        return Err(Unreachable { urls: config.nats.urls.join(", "), why }.into());
+        return Err(Unreachable { urls: format!("the broker at {}", config.nats.urls.join(", ")), why }.into());
     }
     Ok(broker)
 }

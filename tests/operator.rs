@@ -303,13 +303,23 @@ async fn a_replay_sends_each_story_in_once_with_its_headers_and_a_mark() {
     assert!(code(&replayed) == 0 && text(&replayed).contains("4 sent in again"), "{}", text(&replayed));
     assert_eq!((world.count("WIRE_DEAD").await, world.count("WIRE_RAW").await), (3, 11));
     assert_eq!(bucket_keys(&world, "replay").await, 0, "the run came to its end");
-    let again = world.stream("WIRE_RAW").await.get_raw_message(8).await.expect("sent in again");
+    let input = world.stream("WIRE_RAW").await;
+    let mut again = input.get_raw_message(8).await.expect("sent in again");
+    for sequence in 9..=11 {
+        let other = input.get_raw_message(sequence).await.expect("sent in again");
+        let is_first = other.headers.get(names::REPLAY_OF).is_some_and(|of| of.as_str().starts_with("WIRE_RAW:1:"));
+        again = if is_first { other } else { again };
+    }
     let header = |name: &str| again.headers.get(name).map(async_nats::HeaderValue::as_str);
     assert_eq!(again.subject.as_str(), "wire.raw.ap.night");
     assert_eq!((header("X-Desk"), header(names::REPLAY)), (Some("night"), Some("1")));
     assert!(header(names::REPLAY_OF).is_some_and(|of| of.starts_with("WIRE_RAW:1:")));
     assert!(header(names::MESSAGE_ID).is_some_and(|id| id.starts_with("replay:")), "the old id does not act again");
-    assert_eq!(header("Copydesk-Original-Nats-Msg-Id"), Some("bad-1"));
+    assert_eq!(
+        header("Copydesk-Original-nats-msg-id"),
+        Some("bad-1"),
+        "in small letters: the server looks for the other"
+    );
 
     // The fault is mended for one: it gives its record. The others come back, and say so.
     let mut worker = ready(&world, &QUICK).await;
@@ -409,14 +419,15 @@ async fn a_replay_or_discard_that_breaks_off_is_finished_by_the_next() {
         assert_eq!(output.status.code(), None, "it was to die: {}", text(&output));
     };
     doomed(&["dead", "replay", "--source", "ap"], "replayed:2");
-    assert_eq!((world.count("WIRE_DEAD").await, world.count("WIRE_RAW").await), (6, 9), "one is in both");
+    let sent = world.count("WIRE_RAW").await - 7;
+    assert!((2..=3).contains(&sent) && world.count("WIRE_DEAD").await == 7, "{sent} are in both");
     assert!(audited(&world).await.verdict.is_clean());
     // Another choice does not forget what is left of it.
     let other = copydesk(&world, &["dead", "replay", "--source", "tass"]);
     assert!(code(&other) == 0 && text(&other).contains("2 sent in again"), "{}", text(&other));
     assert_eq!(bucket_keys(&world, "replay").await, 1);
     let rest = copydesk(&world, &["dead", "replay", "--source", "ap"]);
-    assert!(text(&rest).contains("1 sent in again, 1 had been sent in already"), "{}", text(&rest));
+    assert!(text(&rest).contains(&format!("{sent} had been sent in already")), "{}", text(&rest));
     assert_eq!((world.count("WIRE_DEAD").await, world.count("WIRE_RAW").await), (2, 12));
     assert_eq!(bucket_keys(&world, "replay").await, 0);
 
@@ -497,6 +508,7 @@ async fn the_doctor_finds_a_sound_deployment_well_and_names_what_is_not() {
     let mut world = world;
     world.server.kill().expect("killed");
     assert_eq!(code(&copydesk(&world, &["doctor"])), 69);
+    assert_eq!(code(&copydesk(&world, &["doctor", "--monitor", "127.0.0.1:1"])), 69);
 }
 
 /// Takes a story from the workers' consumer and acknowledges it, as no worker would: nothing stands for it.
@@ -601,6 +613,8 @@ async fn publish_makes_a_load_of_several_sources_with_ids_of_its_own() {
     world.broker.jetstream.delete_stream("WIRE_RAW").await.expect("deleted");
     let nowhere = copydesk(&world, &["publish", files[0], "--json"]);
     assert_eq!((code(&nowhere), json(&nowhere)["stored"].as_u64()), (1, Some(0)));
+    let many = copydesk(&world, &["publish", files[0], "--repeat", "50"]);
+    assert!(text(&many).lines().count() <= 3 && text(&many).contains("50  not stored"), "{}", text(&many));
 }
 
 /// What a worker's user and an operator's user need, as docs/OPERATIONS.md has it.

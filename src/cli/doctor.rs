@@ -2,7 +2,7 @@
 
 use std::{io::Write, net::SocketAddr, process::ExitCode};
 
-use super::{Settings, ask};
+use super::{Settings, Unreachable, ask};
 use crate::service::doctor::{Finding, Outside, Severity, examine};
 
 #[derive(Debug, clap::Args)]
@@ -52,7 +52,11 @@ async fn look(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     if let Some(url) = &arguments.monitor {
         let address = ask::there(url)?;
-        let json = |path| serde_json::from_str(&ask::get(address, path)?.1).map_err(anyhow::Error::from);
+        let json = |path| {
+            let answer: anyhow::Result<serde_json::Value> =
+                ask::get(address, path).and_then(|(_, body)| Ok(serde_json::from_str(&body)?));
+            answer.map_err(|error| Unreachable { urls: url.clone(), why: format!(": {error:#}") })
+        };
         outside.varz = Some(json("/varz")?);
         outside.connz = Some(json("/connz?limit=10000")?);
     }

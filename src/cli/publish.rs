@@ -23,6 +23,8 @@ use crate::service::{
 
 /// Publications that may wait for their receipt at once, whatever the burst.
 const BURST_MAX: usize = 100_000;
+/// Different reasons for failure that are told.
+const REASONS_MAX: usize = 20;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "A load of three sources, 200 stories a second in bursts of 50, every tenth story urgent:\n  \
@@ -214,6 +216,8 @@ struct Sent {
     /// Not known to be stored.
     failed: u64,
     by_subject: BTreeMap<String, u64>,
+    /// Why, and how often.
+    reasons: BTreeMap<String, u64>,
     bytes: u64,
     seconds: f64,
 }
@@ -222,7 +226,7 @@ impl Sent {
     fn object(&self) -> serde_json::Value {
         serde_json::json!({
             "stored": self.stored, "repeats": self.repeats, "failed": self.failed, "by_subject": self.by_subject,
-            "bytes": self.bytes, "seconds": self.seconds,
+            "reasons": self.reasons, "bytes": self.bytes, "seconds": self.seconds,
         })
     }
 }
@@ -234,6 +238,9 @@ impl std::fmt::Display for Sent {
             for (subject, stored) in &self.by_subject {
                 writeln!(f, "{stored:>10}  {subject}")?;
             }
+        }
+        for (why, count) in &self.reasons {
+            writeln!(f, "{count:>10}  not stored: {why}")?;
         }
         write!(f, "{} stored, {} repeats, {} failed", self.stored, self.repeats, self.failed)?;
         write!(f, "; {} KiB in {:.2} s, {rate:.0} stories/s", self.bytes.div_ceil(1024), self.seconds)
@@ -301,7 +308,14 @@ async fn send(broker: &Broker, load: &Load, arguments: &Arguments, timeout: Dura
             Receipt::Stored { duplicate: true } => sent.repeats += 1,
             Receipt::TooLarge(why) | Receipt::Again(why) => {
                 sent.failed += 1;
-                bar.suspend(|| anstream::eprintln!("copydesk: a story was not stored: {why}"));
+                // An outage has one reason and many stories: each reason is told once, and counted.
+                if sent.reasons.len() < REASONS_MAX || sent.reasons.contains_key(&why) {
+                    let count = sent.reasons.entry(why.clone()).or_default();
+                    *count += 1;
+                    if *count == 1 {
+                        bar.suspend(|| anstream::eprintln!("copydesk: stories are not stored: {why}"));
+                    }
+                }
             }
         }
     }

@@ -121,7 +121,6 @@ pub async fn audit(broker: &Broker, config: &Config, question: Question) -> Resu
 
     let subjects: Vec<&str> = config.inputs.0.values().map(|input| input.subject.as_str()).collect();
     let mut began_ns = None;
-    let mut replays = Vec::new();
     let mut read = 0;
     if from <= to {
         read += each(jetstream, &streams.input.name, Start::Sequence(from), None, Depth::Headers, |seen| {
@@ -131,7 +130,10 @@ pub async fn audit(broker: &Broker, config: &Config, question: Question) -> Resu
             began_ns.get_or_insert(seen.stored_ns);
             let readers = subjects.iter().enumerate().filter(|(_, pattern)| overlap(pattern, &seen.subject));
             ledger.story(seen.sequence, seen.stored_ns, readers.map(|(reader, _)| reader));
-            replays.extend(replay(&seen));
+            // What is sent in again stands after the story that it is, which is entered already.
+            if let Some(entry) = replay(&seen) {
+                ledger.result(&entry);
+            }
             ControlFlow::Continue(())
         })
         .await?;
@@ -167,13 +169,12 @@ pub async fn audit(broker: &Broker, config: &Config, question: Question) -> Resu
     // What was sent in again since the range was read.
     if !question.is_quick {
         read += each(jetstream, &streams.input.name, Start::Sequence(to + 1), None, Depth::Headers, |seen| {
-            replays.extend(replay(&seen));
+            if let Some(entry) = replay(&seen) {
+                ledger.result(&entry);
+            }
             ControlFlow::Continue(())
         })
         .await?;
-    }
-    for replay in &replays {
-        ledger.result(replay);
     }
     let last = look(jetstream, &streams.input.name).await?.state.last_sequence;
     let verdict = ledger.close(last, reach(&output, &dead, at));

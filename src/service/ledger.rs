@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Stories are entered first, then everything that stands for one. The ledger reads no stream
-//! ([`super::audit`] does) and has no clock. It holds [`STORIES_MAX`] stories of a range, some 40 bytes
+//! ([`super::audit`] does) and has no clock. It holds [`STORIES_MAX`] stories of a range, 24 bytes
 //! each, whatever the number of results.
 //!
 //! What it does not do: compare contents. That a record is the right one for its story is the

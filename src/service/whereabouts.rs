@@ -26,6 +26,10 @@ use crate::lineage::State;
 
 /// Stories that one question finds at most.
 pub const STORIES_MAX: usize = 100;
+/// Records, dead letters, and held stories of one message that are told.
+const RESULTS_MAX: usize = 1_000;
+/// Stories sent in again that are kept in mind.
+const REPLAYS_MAX: usize = 1_000_000;
 /// Bodies of waiting stories that are looked into.
 const BODIES_MAX: u64 = 50_000;
 
@@ -159,7 +163,10 @@ pub async fn find(broker: &Broker, config: &Config, text: &str) -> Result<Vec<Wh
             wanted.insert(seen.sequence);
         }
         if let Some((of, _)) = seen.header(names::REPLAY_OF).and_then(names::parse_message_id) {
-            replays.push((of.sequence, seen.sequence));
+            let is_meant = !matches!(asked, Asked::Sequence(sequence) if sequence != of.sequence);
+            if is_meant && replays.len() < REPLAYS_MAX {
+                replays.push((of.sequence, seen.sequence));
+            }
         }
         ControlFlow::Continue(())
     })
@@ -176,10 +183,13 @@ pub async fn find(broker: &Broker, config: &Config, text: &str) -> Result<Vec<Wh
             if is_here && wanted.contains(&origin.sequence) {
                 let story = found.entry(origin.sequence).or_default();
                 let message = message(name, &seen);
-                match name {
-                    name if *name == streams.held.name => story.held.push(message),
-                    name if *name == streams.dead.name => story.dead.push(message),
-                    _ => story.records.push(message),
+                let list = match name {
+                    name if *name == streams.held.name => &mut story.held,
+                    name if *name == streams.dead.name => &mut story.dead,
+                    _ => &mut story.records,
+                };
+                if list.len() < RESULTS_MAX {
+                    list.push(message);
                 }
             }
             ControlFlow::Continue(())
