@@ -220,7 +220,7 @@ impl Page {
             let words = if quote.kind == "indirect" { words } else { format!("“{words}”") };
             let inside = quote.parent.as_ref().map_or(String::new(), |parent| format!(", inside {parent}"));
             let _ = write!(line, ": {words}{inside}");
-            self.line(&format!("{} {}", quote.id, quote.kind), &line);
+            self.line(&quote.id, &line);
         }
         for citation in &reading.citations {
             let chain: Vec<String> = citation.chain.iter().map(|link| reading.link_name(link)).collect();
@@ -238,7 +238,7 @@ impl Page {
                     false => write!(line, ": sentences {} to {}", first + 1, last + 1),
                 };
             }
-            self.line(&format!("{} source", citation.id), &line);
+            self.line(&citation.id, &line);
         }
     }
 

@@ -364,6 +364,20 @@ mod tests {
     }
 
     #[test]
+    fn a_government_is_that_of_the_name_behind_it() {
+        let text = "Lisbon intended to act, Portugal said. The government of Saint Maren agreed. The government of France did not.";
+        let (story, entities) = found(text);
+        let of = |words: &str| {
+            let at = story.text.find(words).expect("there");
+            entities.of_span(Span::new(at, at + words.len())).map(|index| entities.list[index].name.clone())
+        };
+        assert_eq!(of("The government of Saint").or(of("The government")), None);
+        let last = story.text.rfind("The government").expect("there");
+        let france = entities.of_span(Span::new(last, last + 14)).map(|index| entities.list[index].name.as_str());
+        assert_eq!(france, Some("Government of France"));
+    }
+
+    #[test]
     fn a_role_has_a_title_an_owner_and_a_time() {
         let text = "Germany's former Foreign Minister Joschka Fischer met Maria Alvarez, 45, a Democrat from Ohio.";
         let (story, entities) = found(text);

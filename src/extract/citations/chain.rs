@@ -221,7 +221,8 @@ impl Gathering<'_, '_> {
         let found = self.input.quotes.iter().enumerate().skip(outer).take(8).find(|(_, inner)| {
             inner.parent == Some(outer)
                 && inner.cue.as_ref().is_some_and(|cue| {
-                    cue.kind.is_speech() && root.is_some_and(|root| tree.tokens_in(cue.span).contains(&root))
+                    matches!(cue.kind, CueKind::Say | CueKind::Deny | CueKind::Show)
+                        && root.is_some_and(|root| tree.tokens_in(cue.span).contains(&root))
                 })
         });
         let Some((index, inner)) = found else { return };

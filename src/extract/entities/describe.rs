@@ -23,6 +23,9 @@ const COUNTRY_SENTENCES_BACK: usize = 3;
 /// How many tokens the name of a numbered event may have.
 const EVENT_TOKENS_MAX: u32 = 16;
 
+/// How many tokens behind "of" may hold the country.
+const OF_TOKENS_MAX: u32 = 3;
+
 /// What a metonym stands for.
 enum Stands {
     /// A country's government.
@@ -195,11 +198,15 @@ impl Draft<'_> {
         let code = by_name.or_else(|| possessor.and_then(|owner| self.list.get(owner)).and_then(|owner| owner.country));
         let country = code.and_then(countries::by_iso);
         let governs = kind == "government";
+        // "the government of Saint Maren" is that of the name behind, known or not.
+        let of = self.word(noun + 1).eq_ignore_ascii_case("of");
+        let behind = (noun + 2..noun + 2 + OF_TOKENS_MAX).find_map(|at| self.country_at(at)).filter(|_| of);
+        let country = country.or_else(|| behind.and_then(countries::by_iso));
         let definite = self.word(first).eq_ignore_ascii_case("the");
         if governs {
             let entity = match country {
                 Some(country) => Some(self.government(country)),
-                None if definite && first + 1 == noun => self.only(is_government),
+                None if definite && !of && first + 1 == noun => self.only(is_government),
                 None => None,
             };
             if let Some(entity) = entity {
