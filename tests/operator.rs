@@ -662,7 +662,10 @@ async fn the_permissions_of_the_guide_are_enough_for_the_operator_and_the_runnin
         "$JS.API.STREAM.MSG.GET.KV_copydesk",
         "$JS.API.STREAM.PURGE.KV_copydesk",
     ];
-    let worker: Vec<String> = worker.iter().map(|subject| (*subject).to_owned()).chain(reading()).collect();
+    // The running ledger reads no input.
+    let own = reading().into_iter().filter(|subject| !subject.contains("WIRE_RAW") && !subject.contains("WIRE_HELD"));
+    let mut worker: Vec<String> = worker.iter().map(|subject| (*subject).to_owned()).chain(own).collect();
+    worker.push("$JS.API.STREAM.MSG.GET.WIRE_RAW".to_owned());
     let acting = [
         "$JS.API.STREAM.MSG.DELETE.WIRE_DEAD",
         "wire.raw.>",
@@ -719,4 +722,29 @@ async fn the_permissions_of_the_guide_are_enough_for_the_operator_and_the_runnin
     }
     let refused = run("eyes", &["dead", "discard", "--all", "--yes"]);
     assert!(code(&refused) != 0 || text(&refused).contains("no such"), "{}", text(&refused));
+}
+
+/// A message whose headers are no text takes the connection of whoever is given it: the tools see it all
+/// the same, and the running ledger costs no worker its connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_whose_headers_are_no_text_is_audited_as_any_other() {
+    let world = World::start().await;
+    let worker = ready(&world, &[QUICK[0], QUICK[1], "ledger.check_every_ms=1000"]).await;
+    let checked = "copydesk_ledger_stories{verdict=\"checked\"}";
+    world.until("a book", &worker, async |_| worker.metric(checked).is_some()).await;
+    world.publish("wire.raw.a", HeaderMap::new(), story(1).as_bytes()).await;
+    let block = b"NATS/1.0\r\nX-Desk: caf\xe9\r\n\r\n";
+    let head = format!("CONNECT {{\"headers\":true,\"verbose\":false}}\r\nHPUB wire.raw.a {0} {0}\r\n", block.len());
+    let address = world.server.url().replace("nats://", "");
+    let mut raw = std::net::TcpStream::connect(address).expect("a port");
+    let bytes = [head.as_bytes(), block, b"\r\nPING\r\n"].concat();
+    std::io::Write::write_all(&mut raw, &bytes).expect("written");
+    world.until("the message", &worker, async |world| world.count("WIRE_RAW").await == 2).await;
+    world.publish("wire.raw.a", HeaderMap::new(), story(3).as_bytes()).await;
+    world.until_done(&worker).await;
+    world.until("a comparison", &worker, async |_| worker.metric(checked) == Some(3.0)).await;
+    let report = audited(&world).await.verdict;
+    assert_eq!((report.stories, report.recorded, report.dead, report.is_clean()), (3, 2, 1, true), "{report:?}");
+    let command = copydesk(&world, &["audit"]);
+    assert!(code(&command) == 0 && text(&command).contains("dead letters           1"), "{}", text(&command));
 }

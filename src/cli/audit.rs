@@ -49,7 +49,7 @@ async fn look(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let is_well = !stories.is_empty() && stories.iter().all(|story| !matches!(story.state, "lost" | "unknown"));
         return Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let question = Question { from: arguments.from, to: arguments.to, ..Question::default() };
+    let question = Question { from: arguments.from, to: arguments.to };
     let report = audit::audit(&broker, &config, question).await?;
     match arguments.json {
         true => writeln!(out, "{}", serde_json::to_string(&report)?)?,

@@ -7,7 +7,7 @@
 //!
 //! Only headers are read. Nothing is written, and no consumer is left behind.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 
 use async_nats::jetstream::{context::ConsumerInfoErrorKind, stream};
 use serde::{Deserialize, Serialize};
@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     broker::Broker,
     checkpoint,
-    config::{Config, overlap},
+    config::{Config, EmbargoMode, overlap},
     embargo::KILLED,
     flight::Origin,
     ledger::{Kind, Ledger, Result as Entry, STORIES_MAX, Stand, Verdict},
     names::{self, Part},
-    reading::{Depth, ReadError, Seen, Start, each, look, nanoseconds},
+    reading::{Depth, ReadError, Seen, Start, each, look, nanoseconds, stored_at},
     state::StateBucket,
 };
 
@@ -34,10 +34,6 @@ pub struct Question {
     pub from: Option<u64>,
     /// Last sequence; the last that it holds.
     pub to: Option<u64>,
-    /// Where reading of the output and the dead-letter stream begins, when it is known.
-    pub results: Option<Cursor>,
-    /// Whether to leave out what stands in the input above the range: stories sent in again lately.
-    pub is_quick: bool,
 }
 
 /// Places on the streams of results.
@@ -138,44 +134,28 @@ pub async fn audit(broker: &Broker, config: &Config, question: Question) -> Resu
         })
         .await?;
     }
-    let since = |cursor: Option<u64>| match (cursor, began_ns) {
-        (Some(sequence), _) => Start::Sequence(sequence),
-        (None, Some(ns)) => Start::Time(ns.saturating_sub(CLOCKS_DIFFER_NS).max(made_ns)),
-        (None, None) => Start::First,
+    let since = match began_ns {
+        Some(ns) => Start::Time(ns.saturating_sub(CLOCKS_DIFFER_NS).max(made_ns)),
+        None => Start::First,
     };
-    let results = [
-        (&streams.held.name, Start::First),
-        (&streams.output.name, since(question.results.map(|cursor| cursor.output))),
-        (&streams.dead.name, since(question.results.map(|cursor| cursor.dead))),
-    ];
-    for (name, start) in results {
-        let is_held = *name == streams.held.name;
-        let reading = each(jetstream, name, start, None, Depth::Headers, |seen| {
-            let kind = kind(&seen, is_held, *name == streams.dead.name);
-            match origin(&seen) {
-                Some((origin, part)) => ledger.result(&entry(kind, origin, part, &seen)),
-                None => ledger.nameless(kind, seen.sequence),
-            }
-            ControlFlow::Continue(())
-        });
-        match reading.await {
-            Ok(count) => read += count,
-            // Not every deployment holds stories.
-            Err(ReadError::Missing(_)) if is_held => {}
-            Err(error) => return Err(error),
-        }
+    match results(broker, config, &streams.held.name, Start::First, &mut ledger).await {
+        Ok(count) => read += count,
+        // Not every deployment holds stories.
+        Err(ReadError::Missing(_)) => {}
+        Err(error) => return Err(error),
+    }
+    for name in [&streams.output.name, &streams.dead.name] {
+        read += results(broker, config, name, since, &mut ledger).await?;
     }
     read += notes(broker, config, &mut ledger).await?;
     // What was sent in again since the range was read.
-    if !question.is_quick {
-        read += each(jetstream, &streams.input.name, Start::Sequence(to + 1), None, Depth::Headers, |seen| {
-            if let Some(entry) = replay(&seen) {
-                ledger.result(&entry);
-            }
-            ControlFlow::Continue(())
-        })
-        .await?;
-    }
+    read += each(jetstream, &streams.input.name, Start::Sequence(to + 1), None, Depth::Headers, |seen| {
+        if let Some(entry) = replay(&seen) {
+            ledger.result(&entry);
+        }
+        ControlFlow::Continue(())
+    })
+    .await?;
     let last = look(jetstream, &streams.input.name).await?.state.last_sequence;
     let verdict = ledger.close(last, reach(&output, &dead, at));
     let duplicate_window_ms = u64::try_from(output.config.duplicate_window.as_millis()).unwrap_or(u64::MAX);
@@ -192,6 +172,78 @@ pub async fn audit(broker: &Broker, config: &Config, question: Question) -> Resu
         verdict,
     })
 }
+
+/// Enters what stands on one of the streams of results; gives how many there are.
+async fn results(
+    broker: &Broker,
+    config: &Config,
+    name: &str,
+    start: Start,
+    ledger: &mut Ledger,
+) -> Result<u64, ReadError> {
+    let streams = &config.streams;
+    each(&broker.jetstream, name, start, None, Depth::Headers, |seen| {
+        let kind = kind(&seen, name == streams.held.name, name == streams.dead.name);
+        match origin(&seen) {
+            Some((origin, part)) => ledger.result(&entry(kind, origin, part, &seen)),
+            None => ledger.nameless(kind, seen.sequence),
+        }
+        ControlFlow::Continue(())
+    })
+    .await
+}
+
+/// As [`audit`], of stories that are known to be done, with the places from which their results stand. Of
+/// the input only those stories are looked at for which nothing stands. Gives the verdict, and for
+/// how many of them an operator may have removed the dead letter meanwhile.
+///
+/// # Errors
+/// A stream does not exist or cannot be read, or too many stories have no result.
+pub async fn quick(
+    broker: &Broker,
+    config: &Config,
+    range: RangeInclusive<u64>,
+    from: Cursor,
+) -> Result<(Verdict, u64), ReadError> {
+    let streams = &config.streams;
+    let name = &streams.input.name;
+    let input = look(&broker.jetstream, name).await?;
+    let made_ns = nanoseconds(input.created.unix_timestamp_nanos());
+    let mut ledger = Ledger::new(name, made_ns, range, Vec::new()).map_err(|error| ReadError::of(name, &error))?;
+    ledger.all_done();
+    if config.embargo.mode == EmbargoMode::Hold {
+        results(broker, config, &streams.held.name, Start::First, &mut ledger).await?;
+    }
+    results(broker, config, &streams.output.name, Start::Sequence(from.output), &mut ledger).await?;
+    let end = look(&broker.jetstream, &streams.dead.name).await?.state.last_sequence;
+    let letters = results(broker, config, &streams.dead.name, Start::Sequence(from.dead), &mut ledger).await?;
+    notes(broker, config, &mut ledger).await?;
+    let last = look(&broker.jetstream, name).await?.state.last_sequence;
+    let mut verdict = ledger.close(last, 0);
+    let missing = std::mem::take(&mut verdict.unaccounted);
+    if missing.count > MISSING_MAX {
+        return Err(ReadError::of(
+            name,
+            &format!("{} stories without a result are too many to look at", missing.count),
+        ));
+    }
+    for sequence in missing.ranges.iter().flat_map(|[first, last]| *first..=*last) {
+        let found = stored_at(&broker.jetstream, name, sequence, None).await?;
+        match found.map(|(seen, _)| seen).filter(|seen| seen.sequence == sequence) {
+            None => verdict.deleted.push(sequence),
+            Some(seen) if !config.inputs.0.values().any(|input| overlap(&input.subject, &seen.subject)) => {
+                verdict.unread.push(sequence);
+            }
+            Some(_) => verdict.unaccounted.push(sequence),
+        }
+    }
+    let removed = (end + 1).saturating_sub(from.dead).saturating_sub(letters);
+    let forgiven = removed.min(verdict.unaccounted.count);
+    Ok((verdict, forgiven))
+}
+
+/// Stories without a result that are looked at one by one.
+const MISSING_MAX: u64 = 1_000;
 
 /// Where every input's consumer stands, and which do not exist.
 pub(super) async fn stands(

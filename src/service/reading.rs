@@ -14,9 +14,14 @@ use async_nats::{
         stream,
     },
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures_util::StreamExt;
 
+use super::unreadable::is_readable;
+
+/// After so long a silence the next message is looked at by other means.
+const QUIET: Duration = Duration::from_secs(2);
 /// Longest wait for the next message of a stream that has one.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
@@ -123,55 +128,123 @@ pub async fn each(
     let state = look(jetstream, name).await?.state;
     let (first, last) = (state.first_sequence, state.last_sequence);
     let stream = jetstream.get_stream_no_info(name).await.map_err(|error| wrong(&error))?;
-    let deliver_policy = match start {
-        Start::First => DeliverPolicy::All,
-        Start::Sequence(start_sequence) => DeliverPolicy::ByStartSequence { start_sequence: start_sequence.max(1) },
-        Start::Time(ns) => {
-            let start_sequence = sequence_at(&stream, first, last, ns).await.map_err(|error| wrong(&error))?;
-            DeliverPolicy::ByStartSequence { start_sequence }
-        }
+    let mut next = match start {
+        Start::First => first.max(1),
+        Start::Sequence(sequence) => sequence.max(1),
+        Start::Time(ns) => sequence_at(&stream, first, last, ns).await.map_err(|error| wrong(&error))?,
     };
-    let consumer = stream
-        .create_consumer(OrderedConfig {
-            description: Some("copydesk reads the stream once".to_owned()),
-            filter_subject: subject.unwrap_or_default().to_owned(),
-            headers_only: depth == Depth::Headers,
-            deliver_policy,
-            ..OrderedConfig::default()
-        })
-        .await
-        .map_err(|error| wrong(&error))?;
-    if consumer.cached_info().num_pending == 0 {
-        return Ok(0);
-    }
-    let mut messages = consumer.messages().await.map_err(|error| wrong(&error))?;
     let mut count = 0;
-    loop {
-        let message = match tokio::time::timeout(SILENCE_MAX, messages.next()).await {
-            Ok(Some(message)) => message.map_err(|error| wrong(&error))?,
-            Ok(None) => return Err(wrong(&"it ended before its last message")),
-            Err(_) => return Err(wrong(&format!("no message for {} s", SILENCE_MAX.as_secs()))),
-        };
-        let (sequence, stored_ns, pending) = {
-            let info = message.info().map_err(|error| wrong(&error))?;
-            (info.stream_sequence, nanoseconds(info.published.unix_timestamp_nanos()), info.pending)
-        };
-        if sequence > last {
+    // Once for each message that the client cannot read, and once more.
+    'consumers: while next <= last {
+        let consumer = stream
+            .create_consumer(OrderedConfig {
+                description: Some("copydesk reads the stream once".to_owned()),
+                filter_subject: subject.unwrap_or_default().to_owned(),
+                headers_only: depth == Depth::Headers,
+                deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: next },
+                ..OrderedConfig::default()
+            })
+            .await
+            .map_err(|error| wrong(&error))?;
+        if consumer.cached_info().num_pending == 0 {
             return Ok(count);
         }
-        count += 1;
-        let message = message.message;
-        let seen = Seen {
-            sequence,
-            stored_ns,
-            subject: message.subject.to_string(),
-            headers: message.headers.unwrap_or_default(),
-            payload: message.payload,
-        };
-        if see(seen).is_break() || pending == 0 || sequence == last {
-            return Ok(count);
+        let mut messages = consumer.messages().await.map_err(|error| wrong(&error))?;
+        let mut silence = Duration::ZERO;
+        loop {
+            let message = match tokio::time::timeout(QUIET, messages.next()).await {
+                Ok(Some(Ok(message))) => message,
+                Ok(None) => return Err(wrong(&"it ended before its last message")),
+                Ok(Some(Err(_))) | Err(_) => {
+                    // The client gives the connection up over headers that are no text: the API gives them.
+                    let found = stored_at(jetstream, name, next, subject).await;
+                    match found {
+                        Ok(None) => return Ok(count),
+                        Ok(Some((seen, false))) if seen.sequence <= last => {
+                            drop(messages);
+                            next = seen.sequence + 1;
+                            count += 1;
+                            if see(seen).is_break() {
+                                return Ok(count);
+                            }
+                            continue 'consumers;
+                        }
+                        Ok(Some(_)) | Err(_) => {}
+                    }
+                    silence += QUIET;
+                    if silence >= SILENCE_MAX {
+                        return Err(wrong(&format!("no message for {} s", SILENCE_MAX.as_secs())));
+                    }
+                    continue;
+                }
+            };
+            silence = Duration::ZERO;
+            let (sequence, stored_ns, pending) = {
+                let info = message.info().map_err(|error| wrong(&error))?;
+                (info.stream_sequence, nanoseconds(info.published.unix_timestamp_nanos()), info.pending)
+            };
+            if sequence > last {
+                return Ok(count);
+            }
+            count += 1;
+            next = sequence + 1;
+            let message = message.message;
+            let seen = Seen {
+                sequence,
+                stored_ns,
+                subject: message.subject.to_string(),
+                headers: message.headers.unwrap_or_default(),
+                payload: message.payload,
+            };
+            if see(seen).is_break() || pending == 0 || sequence == last {
+                return Ok(count);
+            }
         }
     }
+    Ok(count)
+}
+
+/// A message as the API gives it (nats-server `StoredMsg`).
+#[derive(serde::Deserialize)]
+struct Stored {
+    seq: u64,
+    subject: String,
+    time: String,
+    #[serde(default)]
+    hdrs: String,
+    #[serde(default)]
+    data: String,
+}
+
+#[derive(serde::Deserialize)]
+struct Answer {
+    message: Option<Stored>,
+}
+
+/// The first message from a sequence on, without its headers, and whether the client could read those;
+/// `None` where there is no more.
+pub(super) async fn stored_at(
+    jetstream: &jetstream::Context,
+    name: &str,
+    sequence: u64,
+    subject: Option<&str>,
+) -> Result<Option<(Seen, bool)>, ReadError> {
+    let wrong = |error: &dyn std::fmt::Display| ReadError::of(name, error);
+    let asked = serde_json::json!({ "seq": sequence, "next_by_subj": subject.unwrap_or(">") });
+    let answer: Answer =
+        jetstream.request(format!("STREAM.MSG.GET.{name}"), &asked).await.map_err(|error| wrong(&error))?;
+    let Some(message) = answer.message else { return Ok(None) };
+    let time: jiff::Timestamp = message.time.parse().map_err(|error| wrong(&error))?;
+    let headers = STANDARD.decode(&message.hdrs).map_err(|error| wrong(&error))?;
+    let payload = STANDARD.decode(&message.data).map_err(|error| wrong(&error))?;
+    let seen = Seen {
+        sequence: message.seq,
+        stored_ns: nanoseconds(time.as_nanosecond()),
+        subject: message.subject,
+        headers: HeaderMap::new(),
+        payload: payload.into(),
+    };
+    Ok(Some((seen, is_readable(&headers))))
 }
 
 /// The sequence at which messages of this time or later begin. Searched for here: a consumer that begins

@@ -107,7 +107,7 @@ async fn look(context: &Context, broker: &Broker, input: &Input) -> anyhow::Resu
 }
 
 /// Whether the client reads headers: a version line, then lines with a name and a colon, in UTF-8.
-fn is_readable(headers: &[u8]) -> bool {
+pub fn is_readable(headers: &[u8]) -> bool {
     if headers.is_empty() {
         return true;
     }
