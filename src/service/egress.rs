@@ -25,10 +25,12 @@ pub enum Sink {
     Held,
     /// The state bucket.
     State,
+    /// Nothing is published: a connection was lost, and what was delivered by it has still to be looked at.
+    Nowhere,
 }
 
 /// How many sinks there are.
-const SINKS: usize = 4;
+const SINKS: usize = 5;
 
 /// Closed while any publication is being tried again. An outage of a sink is never a story's
 /// fault: nothing more is asked for, and what is in the worker is held and tried again.
@@ -47,6 +49,11 @@ impl Gate {
     /// Whether all sinks take what they are given.
     pub fn is_open(&self) -> bool {
         *self.held.borrow() == [0; SINKS]
+    }
+
+    /// Whether something cannot be published, whatever else there is to wait for.
+    pub fn is_stopped_by_a_sink(&self) -> bool {
+        self.held.borrow().iter().take(Sink::Nowhere as usize).any(|held| *held > 0)
     }
 
     /// Waits until all do.

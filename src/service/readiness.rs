@@ -150,7 +150,7 @@ impl State {
         if is_connected && is_consuming && silence > self.silence_max {
             obstacles.push(format!("the broker has not answered for {} s", silence.as_secs()));
         }
-        if !self.gate.is_open() {
+        if self.gate.is_stopped_by_a_sink() {
             obstacles.push("the output or dead-letter stream does not take messages".to_owned());
         }
         let troubles = self.pull_troubles.lock().unwrap_or_else(PoisonError::into_inner);

@@ -16,6 +16,7 @@ use std::{collections::HashSet, str::FromStr, sync::Arc, time::Duration};
 use async_nats::{HeaderName, StatusCode};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -48,24 +49,35 @@ struct Answer {
     message: Option<Stored>,
 }
 
-/// Looks after every lost connection, until `stop`.
+/// Looks after every lost connection, until `stop`. Nothing is asked for from the loss to the end of the
+/// look: what took the connection would come again at once, and take the look with it.
 pub async fn watch(context: Arc<Context>, broker: Broker, stop: CancellationToken) {
     let mut connected = broker.connected.clone();
     loop {
-        let changed = tokio::select! {
-            () = stop.cancelled() => return,
-            changed = connected.changed() => changed,
-        };
-        if changed.is_err() {
-            // The connection has ended for good; others tell of it.
-            stop.cancelled().await;
-            return;
+        let looking = Box::pin(after_a_loss(&context, &broker, &mut connected));
+        if stop.run_until_cancelled(looking).await != Some(true) {
+            break;
         }
-        if *connected.borrow_and_update() {
-            let looking = look_at_all(&context, &broker);
-            if stop.run_until_cancelled(looking).await.is_none() {
-                return;
-            }
+    }
+    // The connection has ended for good; others tell of it.
+    stop.cancelled().await;
+}
+
+/// Waits for a loss and looks when the connection is back; `false` when it will not come back.
+async fn after_a_loss(context: &Context, broker: &Broker, connected: &mut watch::Receiver<bool>) -> bool {
+    if connected.changed().await.is_err() {
+        return false;
+    }
+    let _held = context.egress.gate.hold(Sink::Nowhere);
+    loop {
+        if connected.wait_for(|up| *up).await.is_err() {
+            return false;
+        }
+        let mut again = broker.connected.clone();
+        tokio::select! {
+            () = look_at_all(context, broker) => return true,
+            // Whatever was asked is lost with the connection: from the beginning.
+            _ = again.wait_for(|up| !*up) => {}
         }
     }
 }

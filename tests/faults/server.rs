@@ -8,8 +8,10 @@ use crate::{
     load::{BROKEN_EVERY, Load},
     outcomes, paced,
     proxy::{Fault, Proxy},
-    quick, ready, ready_at, span,
-    support::{World, signal, story},
+    quick, ready, ready_at,
+    soak::{NO_TEXT, publish_raw},
+    span,
+    support::{Worker, World, signal, story},
 };
 
 async fn publish(world: &World, stories: std::ops::RangeInclusive<u64>) {
@@ -114,6 +116,30 @@ async fn a_worker_that_stands_still_longer_than_ack_wait_doubles_nothing() {
     let held = "copydesk_in_flight_stories{input=\"main\"}";
     world.until("its end", &stands, async |_| stands.metric(held).is_some_and(|held| held < 1.0)).await;
     world.verdict(&goes, published).await;
+}
+
+/// Each takes the connection that it comes by. That happens a few times, and not for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn stories_whose_headers_are_no_text_end_under_load() {
+    const ODD: u64 = 20;
+    let world = World::start().await;
+    let worker = ready(&world, &quick(&["delivery.ack_timeout_ms=1000"])).await;
+    let beside = ready(&world, &quick(&["delivery.ack_timeout_ms=1000"])).await;
+    let load = Load::start(vec![world.server.url()], COMING).await;
+    for _ in 0..ODD {
+        publish_raw(&world.server.url(), NO_TEXT).await;
+    }
+    let dead = async |world: &World| world.count("WIRE_DEAD").await >= ODD;
+    world.until("their dead letters", &worker, dead).await;
+    flows_again("headers that are no text", &worker).await;
+    let published = load.stop().await;
+    let ledger = world.verdict_without_audit(&worker, published + ODD).await;
+    assert_eq!(ledger.dead() as u64, published / BROKEN_EVERY + ODD);
+    let lost = |worker: &Worker| worker.metric("copydesk_broker_disconnects_total").unwrap_or_default() as u64;
+    let lost = lost(&worker) + lost(&beside);
+    eprintln!("connections lost over {ODD} stories whose headers are no text: {lost}");
+    // Each may meet both workers, and what came with it a second time.
+    assert!(lost <= 4 * ODD, "{lost} connections were lost");
 }
 
 /// Lets a stream take no more than it has.
