@@ -18,7 +18,7 @@ use serde_json::json;
 use super::{
     DecodeError, STORIES_MAX, Stories,
     blocks::{Blocks, clean_line},
-    html, newsml_g2, ninjs, nitf, times,
+    charset, html, newsml_g2, ninjs, nitf, times,
     xml::{self, Element},
 };
 use crate::story::{Format, Story};
@@ -96,9 +96,22 @@ fn put_text(content: Element<'_, '_>, story: &mut Story) {
         ninjs::put_text(&text, story);
         return;
     }
-    // Without tags, white space still means nothing; references may be escaped twice.
-    let text = clean_line(&text, &mut story.anomalies);
-    story.text = text;
+    // Without tags, white space still means nothing, but for a blank line between paragraphs;
+    // references may be escaped twice.
+    let text = charset::unify_line_ends(&text);
+    let mut paragraphs = vec![String::new()];
+    for line in text.lines() {
+        match paragraphs.last_mut() {
+            Some(paragraph) if !line.trim().is_empty() => {
+                paragraph.push_str(line);
+                paragraph.push('\n');
+            }
+            Some(paragraph) if paragraph.is_empty() => {}
+            _ => paragraphs.push(String::new()),
+        }
+    }
+    let paragraphs = paragraphs.iter().map(|paragraph| clean_line(paragraph, &mut story.anomalies));
+    story.text = paragraphs.filter(|paragraph| !paragraph.is_empty()).collect::<Vec<_>>().join("\n");
 }
 
 fn read_item(item: Element<'_, '_>, story: &mut Story) {

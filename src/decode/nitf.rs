@@ -156,8 +156,9 @@ fn read_docdata(docdata: Element<'_, '_>, story: &mut Story) {
         story.slugline = story.slugline.take().or_else(|| key.attribute("key").filter(|key| is_slug(key)));
     }
     let classifiers = docdata.all("identified-content").flat_map(|content| content.all("classifier"));
+    let of_category = |kind: String| kind.to_lowercase().contains("categorycode") || kind == "category";
     let category = classifiers
-        .filter(|classifier| classifier.peek("type").is_some_and(|kind| kind.to_lowercase().contains("categorycode")))
+        .filter(|classifier| classifier.peek("type").is_some_and(of_category))
         .find_map(|classifier| classifier.peek("value"));
     story.category = story.category.take().or(category);
     story.take = story.take.take().or_else(|| given("series", "series.part"));
@@ -279,7 +280,7 @@ fn dateline(element: Element<'_, '_>, story: &mut Story) -> Option<String> {
 
 /// `Stowe (Northwire) - ` → `Stowe (Northwire)`.
 pub(super) fn trim_dateline(line: &str) -> String {
-    line.trim_matches([' ', ',', '-', '–', '—']).to_owned()
+    line.trim_matches([' ', ',', '-', '–', '—', '_']).to_owned()
 }
 
 fn read_content(body: Element<'_, '_>, story: &mut Story) {

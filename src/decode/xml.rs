@@ -6,8 +6,9 @@
 //! (`xml.broken`), bare ampersands, HTML's named entities.
 //!
 //! Not read: document type definitions. A DOCTYPE line alone is passed over, one with an internal
-//! subset is refused (`decode.dtd`), and no entity is ever fetched or expanded. Elements nest
-//! [`DEPTH_MAX`] deep and no deeper, and a document has [`NODES_MAX`] of them.
+//! subset is refused (`decode.dtd`; empty brackets are none), and no entity is ever fetched or
+//! expanded. Elements nest [`DEPTH_MAX`] deep and no deeper, and a document has [`NODES_MAX`] of
+//! them.
 //!
 //! Names are compared without their prefixes: what feeds bind their prefixes to is not trusted.
 //! What nobody asked for is given by `leftovers`, so that no field is lost.
@@ -171,7 +172,7 @@ pub(super) fn parse(text: &str) -> Result<Tree<'_>, DecodeError> {
                 tree.push_text(open, content, offset)?;
             }
             Event::DocType(declaration) => {
-                if declaration.contains('[') {
+                if has_internal_subset(&declaration) {
                     let message = "the DOCTYPE has an internal subset";
                     return Err(DecodeError::new("decode.dtd", message).at(offset));
                 }
@@ -659,6 +660,28 @@ impl<'a> Iterator for Attributes<'a> {
     }
 }
 
+/// Brackets with something between them; serializers of some libraries write an empty pair. One
+/// within quotation marks is part of an identifier.
+fn has_internal_subset(declaration: &str) -> bool {
+    let mut quote = None;
+    let mut chars = declaration.chars();
+    let opens = chars.any(|c| match quote {
+        Some(open) => {
+            if c == open {
+                quote = None;
+            }
+            false
+        }
+        None if c == '"' || c == '\'' => {
+            quote = Some(c);
+            false
+        }
+        None => c == '[',
+    });
+    let subset = chars.as_str().trim_end().strip_suffix(']');
+    opens && subset.is_none_or(|inside| !inside.trim().is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -697,6 +720,9 @@ mod tests {
     #[test]
     fn definitions_depth_and_nothing_are_refused() {
         assert_eq!(code("<!DOCTYPE nitf SYSTEM 'nitf.dtd'><nitf/>"), "");
+        assert_eq!(code("<!DOCTYPE nitf SYSTEM 'nitf.dtd' [ ]><nitf/>"), "");
+        assert_eq!(code("<!DOCTYPE nitf SYSTEM 'urn:[nitf]'><nitf/>"), "");
+        assert_eq!(code("<!DOCTYPE a [%b;]><a/>"), "decode.dtd");
         assert_eq!(code("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"), "decode.dtd");
         assert_eq!(code(&"<a>".repeat(300)), "decode.too_deep");
         assert_eq!(code("<!-- nothing -->"), "decode.xml");
