@@ -1,4 +1,5 @@
 //! Models and lists of the reader's own, in a worker that runs.
+#![cfg(feature = "service")]
 
 mod support;
 

@@ -8,7 +8,7 @@
 //! read becomes a dead letter (`message.headers`): its bytes as they are, its headers in Base64. Then
 //! it is ended on the subject that its acknowledgement would have gone to.
 //!
-//! It does not look at what no worker has been given yet, nor at more than [`LOOKS_MAX`] messages at
+//! It does not look at what no worker has been given yet, nor at more than `LOOKS_MAX` messages at
 //! once: the next loss goes on.
 
 use std::{collections::HashSet, str::FromStr, sync::Arc, time::Duration};

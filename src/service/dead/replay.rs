@@ -47,7 +47,7 @@ struct Run {
 
 const RUNS: &str = "replay.";
 
-/// Sends letters in again, oldest first and [`AT_ONCE`] at once, and removes each when it stands in the
+/// Sends letters in again, oldest first and 32 at once, and removes each when it stands in the
 /// input stream.
 ///
 /// # Errors
