@@ -125,7 +125,7 @@ async fn no_more_is_asked_for_than_an_input_may_hold() {
     let worker = world.worker("worker", &["inputs.main.stories_max=7", "inputs.main.bytes_max=20000000"]);
     ready(&world, &worker).await;
     // At most half of the bytes in one request, so that a second can be open beside it.
-    let request = r#"{\"batch\":7,\"expires\":5000000000,\"max_bytes\":10000000}"#;
+    let request = r#"{\"batch\":7,\"expires\":5000000000,\"idle_heartbeat\":1000000000,\"max_bytes\":10000000}"#;
     world.until("the request", &worker, async |world| told(world).contains(request)).await;
     for number in 1..=30 {
         world.publish("wire.raw.a", HeaderMap::new(), story(number).as_bytes()).await;
