@@ -19,7 +19,10 @@ use std::{
 
 use async_nats::{
     HeaderMap,
-    jetstream::{self, consumer::pull::OrderedConfig},
+    jetstream::{
+        self,
+        consumer::{AckPolicy, pull},
+    },
 };
 use copydesk::{
     cli::server::{self, PrivateServer},
@@ -157,20 +160,28 @@ impl World {
         for name in ["WIRE_ENRICHED", "WIRE_DEAD"] {
             let stream = self.stream(name).await;
             let count = stream.cached_info().state.messages as usize;
-            let consumer = stream.create_consumer(OrderedConfig::default()).await.expect("a consumer");
-            let mut messages = consumer.messages().await.expect("messages").take(count);
-            while let Some(message) = messages.next().await {
-                let message = message.expect("a message").message;
-                let headers = message.headers.clone().unwrap_or_default();
-                let header = |name| headers.get(name).map(ToString::to_string);
-                let sequence: u64 = header(names::SEQUENCE).and_then(|s| s.parse().ok()).expect("an origin sequence");
-                let entry = Entry {
-                    subject: message.subject.to_string(),
-                    reason: header(names::REASON),
-                    headers: headers.clone(),
-                    body: message.payload.to_vec(),
-                };
-                ledger.entries.entry(sequence).or_default().push(entry);
+            let config = pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() };
+            let consumer = stream.create_consumer(config).await.expect("a consumer");
+            let (mut read, began) = (0, Instant::now());
+            while read < count {
+                assert!(began.elapsed() < PATIENCE, "{read} of {count} messages of {name} could be read");
+                // Few at a time, each asked for: a consumer that is pushed to may stand still behind large messages.
+                let mut batch = consumer.fetch().max_messages(64).messages().await.expect("a batch");
+                while let Some(message) = batch.next().await {
+                    read += 1;
+                    let message = message.expect("a message").message.clone();
+                    let headers = message.headers.clone().unwrap_or_default();
+                    let header = |name| headers.get(name).map(ToString::to_string);
+                    let sequence: u64 =
+                        header(names::SEQUENCE).and_then(|s| s.parse().ok()).expect("an origin sequence");
+                    let entry = Entry {
+                        subject: message.subject.to_string(),
+                        reason: header(names::REASON),
+                        headers: headers.clone(),
+                        body: message.payload.to_vec(),
+                    };
+                    ledger.entries.entry(sequence).or_default().push(entry);
+                }
             }
         }
         ledger
