@@ -9,7 +9,7 @@
 //! it is ended on the subject that its acknowledgement would have gone to.
 //!
 //! It does not look at what no worker has been given yet, nor at more than `LOOKS_MAX` messages at
-//! once: the next loss goes on.
+//! once: the look after the next loss begins at the acknowledgement floor again, which has moved by then.
 
 use std::{collections::HashSet, str::FromStr, sync::Arc, time::Duration};
 
