@@ -198,7 +198,7 @@ pub fn run(input: &Input<'_>, sources: &Sources) -> Vec<Citation> {
         citations.extend(ended);
         open = goes_on;
         for found in desk.sentence(index, sentence.paragraph, &range) {
-            let same = open.iter_mut().find(|run| run.chain.len() == found.chain.len() && desk.is_same(run, &found));
+            let same = open.iter_mut().find(|run| desk.is_same(run, &found));
             match same {
                 Some(run) => {
                     run.sentences.push(index);

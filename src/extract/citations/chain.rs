@@ -242,7 +242,6 @@ impl Gathering<'_, '_> {
     /// The tokens of a sentence that are nobody's words.
     fn outside(&self, quote: &Quote, sentence: &Range<usize>) -> Vec<usize> {
         let pieces: Vec<Range<usize>> = quote.content.iter().map(|content| self.tree.tokens_in(*content)).collect();
-        // Behind "according to" stands the source, before it what was said.
         sentence.clone().filter(|token| pieces.iter().all(|piece| !piece.contains(token))).collect()
     }
 
