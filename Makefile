@@ -10,6 +10,7 @@ CARGO ?= cargo
 # STORIES=dir sends your own.
 demo:
 	@NATS_SERVER="$$(scripts/nats-server.sh)" && export NATS_SERVER && \
+	echo "building the worker (release; some minutes the first time)" >&2 && \
 	$(CARGO) build --release --locked --quiet && \
 	target/release/copydesk demo "$(STORIES)"
 
