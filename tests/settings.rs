@@ -277,16 +277,29 @@ async fn copy_up_to_a_given_urgency_overtakes() {
     let slow = ["limits.stories_per_second=0.001", "limits.stories_burst=1"];
     let worker = world.worker("worker", &[slow[0], slow[1], "limits.urgent_max=5"]);
     ready(&world, &worker).await;
-    // The first passes, the second stands at the gate, the others wait in their lanes.
-    for urgency in ["4", "4", "5", "6", "1", "6"] {
-        let mut headers = HeaderMap::new();
-        headers.insert(names::URGENCY, urgency);
-        world.publish("wire.raw.a", headers, story(1).as_bytes()).await;
-    }
+    let publish = async |urgencies: &[&str]| {
+        for urgency in urgencies {
+            let mut headers = HeaderMap::new();
+            headers.insert(names::URGENCY, *urgency);
+            world.publish("wire.raw.a", headers, story(1).as_bytes()).await;
+        }
+    };
     let waiting = |lane: &str| worker.metric(&format!("copydesk_lane_waiting_stories{{lane=\"{lane}\"}}"));
-    world
-        .until("the lanes", &worker, async |_| waiting("urgent") == Some(2.0) && waiting("routine") == Some(2.0))
-        .await;
+    let lanes = async |urgent, routine| {
+        world
+            .until("the lanes", &worker, async |_| {
+                waiting("urgent") == Some(urgent) && waiting("routine") == Some(routine)
+            })
+            .await;
+    };
+    // The first passes; of the next two one stands at the gate, whichever it is, and one waits in its lane.
+    publish(&["6"]).await;
+    world.until("a record", &worker, async |world| world.count("WIRE_ENRICHED").await == 1).await;
+    publish(&["6", "6"]).await;
+    lanes(0.0, 1.0).await;
+    // Whoever comes now waits.
+    publish(&["5", "6", "1"]).await;
+    lanes(2.0, 2.0).await;
 }
 
 #[cfg(feature = "failpoints")]
