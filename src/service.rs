@@ -180,7 +180,7 @@ pub async fn run(
         async move {
             while let Some(Ok(())) = end.run_until_cancelled(reloads.changed()).await {
                 let limits = reloads.borrow_and_update().limits.clone();
-                context.admission.reload(&limits);
+                context.limit(&limits);
                 tracing::info!("the limits of the new configuration hold");
             }
         }

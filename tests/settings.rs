@@ -302,6 +302,94 @@ async fn copy_up_to_a_given_urgency_overtakes() {
     lanes(2.0, 2.0).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lane_of_an_input_goes_before_the_copy_and_behind_the_headers() {
+    let world = World::start().await;
+    let set = [
+        "limits.stories_per_second=0.001",
+        "limits.stories_burst=1",
+        "inputs.main.subject=wire.raw.old.>",
+        "inputs.main.lane=backfill",
+        "inputs.new.subject=wire.raw.new.>",
+        "inputs.new.durable=new",
+    ];
+    let worker = world.worker("worker", &set);
+    ready(&world, &worker).await;
+    let publish = async |subject: &str, header: Option<(&str, &str)>| {
+        let mut headers = HeaderMap::new();
+        if let Some((name, value)) = header {
+            headers.insert(name, value);
+        }
+        // The copy says that it is a flash.
+        let flash = br#"{"id": "e-1", "urgency": 1, "text": "The gate is open, said the clerk."}"#;
+        world.publish(subject, headers, flash).await;
+    };
+    let waiting = |lane: &str| worker.metric(&format!("copydesk_lane_waiting_stories{{lane=\"{lane}\"}}"));
+    let lanes = async |expected: [f64; 3]| {
+        world
+            .until("the lanes", &worker, async |_| ["urgent", "routine", "backfill"].map(waiting) == expected.map(Some))
+            .await;
+    };
+    publish("wire.raw.old.a", None).await;
+    world.until("a record", &worker, async |world| world.count("WIRE_ENRICHED").await == 1).await;
+    // Of two, one stands at the gate.
+    publish("wire.raw.old.a", None).await;
+    publish("wire.raw.old.a", None).await;
+    lanes([0.0, 0.0, 1.0]).await;
+    publish("wire.raw.old.a", Some((names::URGENCY, "1"))).await;
+    lanes([1.0, 0.0, 1.0]).await;
+    publish("wire.raw.old.a", Some((names::URGENCY, "6"))).await;
+    publish("wire.raw.old.a", Some((names::LANE, "routine"))).await;
+    lanes([1.0, 2.0, 1.0]).await;
+    publish("wire.raw.new.a", None).await;
+    lanes([2.0, 2.0, 1.0]).await;
+    publish("wire.raw.new.a", Some((names::LANE, "backfill"))).await;
+    lanes([2.0, 2.0, 2.0]).await;
+}
+
+#[cfg(feature = "failpoints")]
+#[tokio::test(flavor = "multi_thread")]
+async fn every_limit_holds_after_sighup_and_what_does_not_is_named() {
+    let world = World::start().await;
+    let file = world.folder.path().join("copydesk.toml");
+    let hang_up = |worker: &Worker, text: &str| {
+        fs::write(&file, text).expect("written");
+        worker.signal("HUP");
+    };
+    fs::write(&file, "[limits]\nstory_bytes_max = 4000\nstory_deadline_ms = 3600000\n").expect("written");
+    let worker = world.worker_with_file("worker", &["work.threads=4"], &file);
+    ready(&world, &worker).await;
+    let large = "The harbour stays shut, the clerk said. ".repeat(150);
+    let endless = story(2) + "(failpoint: loop)";
+    let reason = async |body: &str| {
+        let sequence = world.publish("wire.raw.a", HeaderMap::new(), body.as_bytes()).await;
+        world.until_done(&worker).await;
+        let ledger = world.ledger().await;
+        let entry = ledger.one(sequence);
+        (entry.reason.clone(), entry.header(names::DETAIL).map(ToOwned::to_owned))
+    };
+    assert_eq!(reason(&large).await.0.as_deref(), Some("decode.too_large"));
+
+    let changed =
+        "[limits]\nstory_bytes_max = 20000\nstory_deadline_ms = 300\nstories_per_second = 500.0\nfleet_count = 4\n";
+    hang_up(&worker, &format!("{changed}[log]\nfilter = \"info,copydesk=debug\"\n"));
+    let quota = async |_: &World| worker.metric("copydesk_quota_stories_per_second") == Some(125.0);
+    world.until("the new quota", &worker, quota).await;
+    assert_eq!(worker.metric("copydesk_fleet_share_ratio"), Some(0.25));
+    assert!(worker.log().contains(r#""sections":"log""#), "what needs a restart is named: {}", worker.log());
+    assert_eq!(reason(&large).await.0, None);
+    let (why, detail) = reason(&endless).await;
+    assert_eq!(why.as_deref(), Some("read.deadline"));
+    assert_eq!(detail.as_deref(), Some("reading took longer than 300 ms"));
+
+    // Sound as a whole, but the stream's part of it needs a restart, and without that the limit is wrong.
+    hang_up(&worker, "[limits]\nstory_bytes_max = 900000\n[streams.input]\nmessage_bytes_max = 900000\n");
+    world.until("the refusal", &worker, async |_| worker.log().contains("do not go with what needs a restart")).await;
+    assert!(worker.log().contains("is above `streams.input.message_bytes_max`"), "{}", worker.log());
+    assert_eq!(worker.metric("copydesk_quota_stories_per_second"), Some(125.0));
+    assert_eq!(reason(&large.repeat(4)).await.0.as_deref(), Some("decode.too_large"));
+}
+
 #[cfg(feature = "failpoints")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_story_is_begun_as_often_as_is_said() {

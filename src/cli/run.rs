@@ -12,7 +12,7 @@ use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt as _, util::Subs
 use super::{EXIT_LEFT, Settings, desk::Additions};
 use crate::service::{
     self,
-    config::{self, Config, Limits, LogFormat},
+    config::{Config, ConfigError, LogFormat},
     metrics::{self, Outcome},
     shared_desk::SharedDesk,
 };
@@ -54,20 +54,25 @@ async fn reload(arguments: Arguments, desk: Arc<SharedDesk>, told: watch::Sender
         };
         match read {
             Ok((changed, config)) => {
-                let now = told.borrow().clone();
-                let fixed = |config: &Config| Config {
-                    limits: Limits::default(),
-                    desk: config::Desk::default(),
-                    ..config.clone()
-                };
-                if fixed(&now) != fixed(&config) {
+                let (held, differs) = told.borrow().reloaded(&config);
+                let wrong = held.check();
+                if !wrong.is_empty() {
+                    tracing::error!(
+                        signal = "SIGHUP",
+                        error = %ConfigError::Check(wrong),
+                        "the new limits do not go with what needs a restart; the old configuration holds"
+                    );
+                    continue;
+                }
+                if !differs.is_empty() {
                     tracing::warn!(
+                        sections = differs.join(", "),
                         "of the new configuration only `limits` and `desk` hold now; the rest needs a restart"
                     );
                 }
                 desk.change(changed);
                 tracing::info!(signal = "SIGHUP", "the configuration was read again");
-                told.send_replace(Arc::new(config));
+                told.send_replace(Arc::new(held));
             }
             Err(error) => tracing::error!(
                 signal = "SIGHUP",

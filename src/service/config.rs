@@ -7,6 +7,7 @@
 //! `_ms` milliseconds, `bytes` bytes, `kib` kibibytes.
 
 mod layers;
+mod limits;
 mod nats;
 mod reference;
 mod secret;
@@ -14,10 +15,12 @@ mod secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::turns::Lane;
 use crate::{decode::Packages, story::Format};
 
 pub use self::{
     layers::{ConfigError, Key, Layers, keys},
+    limits::{KeyLimits, Keys, Limits},
     nats::{Nats, Tls},
     reference::{reference, with_reference},
     secret::Secret,
@@ -264,6 +267,10 @@ pub struct Input {
     pub format: Option<Format>,
     /// What becomes of packages of NewsML-G2.
     pub packages: Packages,
+    /// The lane of its stories, `urgent`, `routine` or `backfill`, whatever the copy says of its urgency. A
+    /// message's `Copydesk-Lane` or `Copydesk-Urgency` header overrules it. Left out, the copy's urgency decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lane: Option<Lane>,
 }
 
 impl Default for Input {
@@ -277,6 +284,7 @@ impl Default for Input {
             ack_pending_max: 20_000,
             format: None,
             packages: Packages::Refuse,
+            lane: None,
         }
     }
 }
@@ -318,89 +326,6 @@ impl Default for Delivery {
             retry_delay_max_ms: 5_000,
             give_back_delay_ms: 500,
             grace_period_ms: 25_000,
-        }
-    }
-}
-
-/// What is allowed: sizes and rates.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// Largest story that is read; a larger one becomes a dead letter. Never above 16 MiB, nor above
-    /// `streams.input.message_bytes_max`.
-    pub story_bytes_max: u32,
-    /// Longest time that reading one story may take before it becomes a dead letter; at
-    /// least 100.
-    pub story_deadline_ms: u64,
-    /// Stories a second over all inputs of this worker; 0 means no limit. It delays,
-    /// it never drops.
-    pub stories_per_second: f64,
-    /// Stories that may pass at once before the rate holds.
-    pub stories_burst: u32,
-    /// KiB a second over all inputs of this worker; 0 means no limit. A story weighs at least one.
-    pub kib_per_second: f64,
-    /// KiB that may pass at once before the rate holds. A larger story passes as one of this size.
-    pub kib_burst: u32,
-    /// This worker's share of every quota, 0 to 1: a quarter where four workers share the limits.
-    pub fleet_share: f64,
-    /// Which token of the subject, counted from 1, is the key of a story's own limit; 0 means none.
-    pub key_subject_token: u8,
-    /// Which header is the key of a story's own limit; it goes before the subject. Empty means none.
-    pub key_header: String,
-    /// What each key may have.
-    pub each_key: KeyLimits,
-    /// Keys with limits of their own, by name.
-    pub keys: Keys,
-    /// How long the broker holds a story of a key that has a quarter of the input's permits waiting.
-    pub throttled_delay_ms: u64,
-    /// Copy of this urgency or above (1 is a flash, 3 urgent, 4 normal) overtakes the rest.
-    pub urgent_max: u8,
-    /// After so many urgent stories in a row, one of the rest has its turn.
-    pub rest_every: u32,
-}
-
-/// What the stories of one key may have.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct KeyLimits {
-    /// Stories a second of one key; 0 means no limit.
-    pub stories_per_second: f64,
-    /// Stories of one key that may pass at once before the rate holds.
-    pub stories_burst: u32,
-    /// KiB a second of one key; 0 means no limit.
-    pub kib_per_second: f64,
-    /// KiB of one key that may pass at once before the rate holds.
-    pub kib_burst: u32,
-}
-
-impl Default for KeyLimits {
-    fn default() -> Self {
-        Self { stories_per_second: 0.0, stories_burst: 100, kib_per_second: 0.0, kib_burst: 1024 }
-    }
-}
-
-/// Limits by the name of their key.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Keys(pub std::collections::BTreeMap<String, KeyLimits>);
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            story_bytes_max: 256 * 1024,
-            story_deadline_ms: 10_000,
-            stories_per_second: 0.0,
-            stories_burst: 100,
-            kib_per_second: 0.0,
-            kib_burst: 1024,
-            fleet_share: 1.0,
-            key_subject_token: 0,
-            key_header: String::new(),
-            each_key: KeyLimits::default(),
-            keys: Keys::default(),
-            throttled_delay_ms: 5_000,
-            urgent_max: 3,
-            rest_every: 4,
         }
     }
 }
@@ -522,6 +447,42 @@ pub enum LogFormat {
 }
 
 impl Config {
+    /// What holds when `fresh` is read while this one is in force: its `limits` and its `desk`; and the
+    /// sections in which it differs otherwise, which need a restart. What holds is not checked: the
+    /// limits may not go with what stays.
+    pub fn reloaded(&self, fresh: &Self) -> (Self, Vec<&'static str>) {
+        let Self {
+            nats,
+            streams,
+            inputs,
+            delivery,
+            limits: _,
+            lineage,
+            embargo,
+            desk: _,
+            work,
+            ledger,
+            http,
+            log,
+            trace,
+        } = self;
+        let differs = [
+            ("nats", *nats != fresh.nats),
+            ("streams", *streams != fresh.streams),
+            ("inputs", *inputs != fresh.inputs),
+            ("delivery", *delivery != fresh.delivery),
+            ("lineage", *lineage != fresh.lineage),
+            ("embargo", *embargo != fresh.embargo),
+            ("work", *work != fresh.work),
+            ("ledger", *ledger != fresh.ledger),
+            ("http", *http != fresh.http),
+            ("log", *log != fresh.log),
+            ("trace", *trace != fresh.trace),
+        ];
+        let held = Self { limits: fresh.limits.clone(), desk: fresh.desk.clone(), ..self.clone() };
+        (held, differs.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect())
+    }
+
     /// What no type can say: each finding names the key.
     pub fn check(&self) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -635,34 +596,12 @@ impl Config {
             "is not above twice `delivery.ack_wait_ms`: a redelivered story would give a second record",
         );
         let limits = &self.limits;
-        must(limits.story_bytes_max > 0, "limits.story_bytes_max", "is 0");
+        limits.check(&mut must);
         must(
             limits.story_bytes_max <= self.streams.input.message_bytes_max,
             "limits.story_bytes_max",
             "is above `streams.input.message_bytes_max`",
         );
-        must(limits.story_deadline_ms >= 100, "limits.story_deadline_ms", "is below 100");
-        for (rate, key) in
-            [(limits.stories_per_second, "limits.stories_per_second"), (limits.kib_per_second, "limits.kib_per_second")]
-        {
-            must(rate == 0.0 || (0.001..=100e6).contains(&rate), key, "is neither 0 nor 0.001 to 100000000");
-        }
-        must(limits.fleet_share > 0.0 && limits.fleet_share <= 1.0, "limits.fleet_share", "is not above 0 and up to 1");
-        must(limits.rest_every > 0, "limits.rest_every", "is 0");
-        must(limits.urgent_max <= 9, "limits.urgent_max", "is above 9");
-        must(limits.throttled_delay_ms >= 100, "limits.throttled_delay_ms", "is below 100");
-        let own = limits.keys.0.iter().map(|(name, key)| (format!("limits.keys.{name}"), key));
-        for (place, key) in std::iter::once(("limits.each_key".to_owned(), &limits.each_key)).chain(own) {
-            for (rate, name) in [(key.stories_per_second, "stories_per_second"), (key.kib_per_second, "kib_per_second")]
-            {
-                let fits = rate == 0.0 || (0.001..=100e6).contains(&rate);
-                must(fits, &format!("{place}.{name}"), "is neither 0 nor 0.001 to 100000000");
-            }
-            must(key.stories_burst > 0, &format!("{place}.stories_burst"), "is 0");
-            must(key.kib_burst > 0, &format!("{place}.kib_burst"), "is 0");
-        }
-        must(limits.stories_burst > 0, "limits.stories_burst", "is 0");
-        must(limits.kib_burst > 0, "limits.kib_burst", "is 0");
         must((1..=100).contains(&self.work.begun_max), "work.begun_max", "is not 1 to 100");
         must(!self.inputs.0.is_empty(), "inputs", "is empty");
         let subjects: Vec<_> = self.inputs.0.iter().map(|(name, input)| (name, &input.subject)).collect();
@@ -821,6 +760,21 @@ mod tests {
     }
 
     #[test]
+    fn a_reload_takes_limits_and_desk_and_names_the_rest() {
+        let running = Config::default();
+        let mut fresh = Config::default();
+        fresh.limits.story_bytes_max = 700_000;
+        fresh.desk.models = "models".into();
+        fresh.inputs.0.get_mut("main").expect("main").bytes_max = 99_000_000;
+        fresh.log.filter = "debug".into();
+        let (held, differs) = running.reloaded(&fresh);
+        assert_eq!((&held.limits, &held.desk), (&fresh.limits, &fresh.desk));
+        assert_eq!((&held.inputs, &held.log), (&running.inputs, &running.log));
+        assert_eq!(differs, ["inputs", "log"]);
+        assert_eq!(running.reloaded(&running), (running.clone(), Vec::new()));
+    }
+
+    #[test]
     fn each_rule_names_its_key() {
         let broken = |change: &dyn Fn(&mut Config)| {
             let mut config = Config::default();
@@ -851,6 +805,14 @@ mod tests {
             (broken(&|c| c.limits.stories_per_second = -1.0), "limits.stories_per_second"),
             (broken(&|c| c.work.begun_max = 0), "work.begun_max"),
             (broken(&|c| c.limits.fleet_share = 0.0), "limits.fleet_share"),
+            (broken(&|c| c.limits.fleet_count = 0), "limits.fleet_count"),
+            (
+                broken(&|c| {
+                    c.limits.fleet_count = 4;
+                    c.limits.fleet_share = 0.25;
+                }),
+                "limits.fleet_count",
+            ),
             (broken(&|c| c.limits.rest_every = 0), "limits.rest_every"),
             (broken(&|c| c.limits.urgent_max = 10), "limits.urgent_max"),
             (broken(&|c| c.limits.throttled_delay_ms = 1), "limits.throttled_delay_ms"),

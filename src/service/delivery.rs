@@ -57,11 +57,21 @@ pub struct Context {
     pub stopping: CancellationToken,
 }
 
+impl Context {
+    /// Puts other limits in force, all of them: each key of `[limits]` is read from [`Admission::limits`]
+    /// when it is needed, or handed on here.
+    pub fn limit(&self, limits: &Limits) {
+        self.admission.reload(limits);
+        self.poison.keep_rest(limits.rest_every);
+        self.pool.allow(Duration::from_millis(limits.story_deadline_ms));
+    }
+}
+
 /// Takes one story to its end. Exactly one outcome a delivery; never panics on its own account.
 pub async fn deliver(context: &Context, entry: Entry) -> Outcome {
     let flight = &*entry.flight;
     let limits = context.admission.limits();
-    let lane = lane(flight, &limits);
+    let lane = lane(flight, &context.config, &limits);
     // Step 5b: a story that comes again may have killed a worker.
     let Some(input) = context.config.inputs.0.get(&*flight.input) else { return give_back(context, flight).await };
     let suspect = if flight.attempt > 1 {
@@ -101,7 +111,7 @@ pub async fn deliver(context: &Context, entry: Entry) -> Outcome {
         // a worker may have died is looked at without its mark.
         let is_kill = suspect.is_none()
             && context.admission.has_limits()
-            && context.pool.is_kill(flight.payload.clone(), hints(flight, &context.config)).await;
+            && context.pool.is_kill(flight.payload.clone(), hints(flight, context)).await;
         // Whoever has a place waits with it until there is room for its record: while the output stands
         // still, a few are read and the rest stays as small as it came.
         let place = async {
@@ -137,7 +147,7 @@ pub async fn deliver(context: &Context, entry: Entry) -> Outcome {
     context.metrics.took(Stage::Wait, flight.received.elapsed());
     // Step 5.
     let began = Instant::now();
-    let read = context.pool.read(slot, flight.payload.clone(), hints(flight, &context.config)).await;
+    let read = context.pool.read(slot, flight.payload.clone(), hints(flight, context)).await;
     context.metrics.took(Stage::Read, began.elapsed());
     context.poison.end(leave).await;
     failpoint::hit("read");
@@ -207,19 +217,20 @@ async fn end(context: &Context, flight: &Flight, stored: Stored) -> Outcome {
 /// One key of an input may have this part of its permits waiting for its own limit.
 const PARKED_SHARE: u32 = 4;
 
-/// How urgent a story is: its header, the copy itself, or the input that it came by.
-fn lane(flight: &Flight, limits: &Limits) -> Lane {
+/// How urgent a story is. What its headers say goes first, then the lane of the input that it came by,
+/// then what the copy says: on an input for backfill old copy overtakes nobody, flash or not.
+fn lane(flight: &Flight, config: &Config, limits: &Limits) -> Lane {
     let header =
         |name| flight.headers.as_ref().and_then(|headers| headers.get(name)).map(|value| value.as_str().trim());
-    let named = header(names::LANE).and_then(|name| Lane::ALL.into_iter().find(|lane| lane.label() == name));
-    let urgency = || {
-        let told = header(names::URGENCY).and_then(|urgency| urgency.parse().ok());
-        told.or_else(|| peek::urgency(&flight.payload))
+    let of = |urgency: u8| match (1..=limits.urgent_max).contains(&urgency) {
+        true => Lane::Urgent,
+        false => Lane::Routine,
     };
-    named.unwrap_or_else(|| match urgency() {
-        Some(urgency) if (1..=limits.urgent_max).contains(&urgency) => Lane::Urgent,
-        _ => Lane::Routine,
-    })
+    let named = header(names::LANE).and_then(|name| Lane::ALL.into_iter().find(|lane| lane.label() == name));
+    let told = || header(names::URGENCY).and_then(|urgency| urgency.parse().ok()).map(of);
+    let input = || config.inputs.0.get(&*flight.input).and_then(|input| input.lane);
+    let copy = || peek::urgency(&flight.payload).map(of);
+    named.or_else(told).or_else(input).or_else(copy).unwrap_or(Lane::Routine)
 }
 
 /// What a story's own limit goes by.
@@ -243,16 +254,17 @@ async fn without_state(context: &Context, flight: &Flight, error: &StateError) -
     Outcome::GivenBack
 }
 
-fn hints(flight: &Flight, config: &Config) -> Hints {
+/// How a story is read, by the limits in force now.
+fn hints(flight: &Flight, context: &Context) -> Hints {
     let header = |name| flight.headers.as_ref().and_then(|headers| headers.get(name)).map(ToString::to_string);
-    let input = config.inputs.0.get(&*flight.input);
+    let input = context.config.inputs.0.get(&*flight.input);
     Hints {
         format: header(names::FORMAT).and_then(|name| Format::from_name(name.trim())).or(input.and_then(|i| i.format)),
         packages: input.map(|input| input.packages).unwrap_or_default(),
         id: None,
         reference_time: header(names::REFERENCE_TIME).filter(|time| time.parse::<jiff::Timestamp>().is_ok()),
         received_at: Some(flight.origin.stored().to_string()),
-        story_bytes_max: config.limits.story_bytes_max as usize,
+        story_bytes_max: context.admission.limits().story_bytes_max as usize,
     }
 }
 

@@ -73,6 +73,11 @@ impl Poison {
         Self { bucket, begun_max, suspects: Turns::new(rest_every), reading: RwLock::default() }
     }
 
+    /// Keeps another share for lower lanes among redelivered stories.
+    pub fn keep_rest(&self, rest_every: u32) {
+        self.suspects.keep_rest(rest_every);
+    }
+
     /// Waits until no other redelivered story is read here, and looks at this one's mark.
     ///
     /// # Errors

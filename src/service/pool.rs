@@ -4,7 +4,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -117,7 +117,7 @@ pub struct Pool {
     threads: rayon::ThreadPool,
     reader: Arc<dyn Reader>,
     slots: Arc<Semaphore>,
-    deadline: Duration,
+    deadline_ms: AtomicU64,
     watch: Arc<Watch>,
 }
 
@@ -173,7 +173,18 @@ impl Pool {
             .build()?;
         let slots = Arc::new(Semaphore::new(threads.current_num_threads() * SLOTS_PER_THREAD));
         watch.threads.store(threads.current_num_threads(), Ordering::Relaxed);
-        Ok(Self { threads, reader, slots, deadline, watch })
+        let pool = Self { threads, reader, slots, deadline_ms: AtomicU64::default(), watch };
+        pool.allow(deadline);
+        Ok(pool)
+    }
+
+    /// Longest time that reading may take; for stories whose reading begins from now on.
+    pub fn allow(&self, deadline: Duration) {
+        self.deadline_ms.store(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms.load(Ordering::Relaxed))
     }
 
     /// Waits for a place, first come, first served.
@@ -195,7 +206,7 @@ impl Pool {
             // Nobody listens any more when the deadline has passed.
             let _ = tell.send(answer.unwrap_or(false));
         });
-        tokio::time::timeout(self.deadline, told).await.is_ok_and(|answer| answer.unwrap_or(false))
+        tokio::time::timeout(self.deadline(), told).await.is_ok_and(|answer| answer.unwrap_or(false))
     }
 
     /// Reads one message in the pool.
@@ -221,7 +232,8 @@ impl Pool {
         if begun.await.is_err() {
             return Err(Rejection { code: "read.panic", detail: "the pool lost the story".to_owned(), id: None });
         }
-        match tokio::time::timeout(self.deadline, told).await {
+        let deadline = self.deadline();
+        match tokio::time::timeout(deadline, told).await {
             Ok(Ok(Ok(Ok(stories)))) => Ok(stories.into_iter().map(|story| story.map_err(Rejection::from)).collect()),
             Ok(Ok(Ok(Err(error)))) => Err(error.into()),
             Ok(Ok(Err(())) | Err(_)) => {
@@ -229,7 +241,7 @@ impl Pool {
             }
             Err(_) => {
                 self.watch.lost.fetch_add(1, Ordering::Relaxed);
-                let detail = format!("reading took longer than {} ms", self.deadline.as_millis());
+                let detail = format!("reading took longer than {} ms", deadline.as_millis());
                 Err(Rejection { code: "read.deadline", detail, id: None })
             }
         }
@@ -285,6 +297,19 @@ mod tests {
         let (codes, ()) = futures_util::future::join(both, letting_go).await;
         assert_eq!(codes, (Some("read.deadline"), None));
         assert!(!watch.is_dead(), "the thread came back");
+    }
+
+    #[tokio::test]
+    async fn a_changed_deadline_holds_for_the_next_story() {
+        let (let_go, held) = std::sync::mpsc::channel();
+        let reader = Arc::new(Odd(std::sync::Mutex::new(held)));
+        let pool = Pool::new(1, Duration::from_hours(1), reader, Arc::default()).expect("threads");
+        pool.allow(Duration::from_millis(120));
+        let slot = pool.slot().await;
+        let read = pool.read(slot, Bytes::from_static(b"hang"), Hints::default()).await;
+        assert_eq!(read.expect_err("too long").detail, "reading took longer than 120 ms");
+        let_go.send(()).expect("the reader waits");
+        assert_eq!(code_of(&pool, "good").await, None);
     }
 
     #[test]

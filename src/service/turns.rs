@@ -9,13 +9,19 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 /// How urgent a story is, the most urgent first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Lane {
     /// Flash, bulletin and urgent copy.
     Urgent,
@@ -43,7 +49,7 @@ impl Lane {
 #[derive(Debug)]
 pub struct Turns {
     queue: Mutex<Queue>,
-    rest_every: u32,
+    rest_every: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -88,7 +94,12 @@ impl Lines {
 impl Turns {
     /// With a share kept for lower lanes: one turn after every `rest_every` of a higher one.
     pub fn new(rest_every: u32) -> Arc<Self> {
-        Arc::new(Self { queue: Mutex::default(), rest_every: rest_every.max(1) })
+        Arc::new(Self { queue: Mutex::default(), rest_every: AtomicU32::new(rest_every.max(1)) })
+    }
+
+    /// Keeps another share for lower lanes, from the next turn on.
+    pub fn keep_rest(&self, rest_every: u32) {
+        self.rest_every.store(rest_every.max(1), Ordering::Relaxed);
     }
 
     /// Waits for a turn. Dropping the future leaves the queue; dropping the turn hands it on.
@@ -125,7 +136,7 @@ impl Turns {
         loop {
             let next = {
                 let mut queue = self.lock();
-                if let Some(next) = queue.next(self.rest_every) {
+                if let Some(next) = queue.next(self.rest_every.load(Ordering::Relaxed)) {
                     next
                 } else {
                     queue.is_taken = false;
@@ -196,7 +207,16 @@ mod tests {
 
     /// The order in which those who wait behind one turn have theirs.
     fn order_of_inputs(rest_every: u32, lanes: &[(Lane, &str)], leave: &[usize]) -> Vec<(Lane, usize)> {
-        let turns = Turns::new(rest_every);
+        order_with(&Turns::new(rest_every), lanes, leave, || {})
+    }
+
+    /// The same, with something that happens when all wait.
+    fn order_with(
+        turns: &Arc<Turns>,
+        lanes: &[(Lane, &str)],
+        leave: &[usize],
+        happens: impl FnOnce(),
+    ) -> Vec<(Lane, usize)> {
         let first = turns.take(Lane::Routine, &"main".into()).now_or_never().expect("free");
         let mut waiting: Vec<Waiting> = Vec::new();
         for (index, (lane, input)) in lanes.iter().enumerate() {
@@ -206,6 +226,7 @@ mod tests {
             waiting.push((lane, index, future));
         }
         waiting.retain(|(_, index, _)| !leave.contains(index));
+        happens();
         drop(first);
         let mut order = Vec::new();
         while !waiting.is_empty() {
@@ -236,6 +257,15 @@ mod tests {
         let lanes = [Urgent, Urgent, Urgent, Urgent, Urgent, Routine, Routine, Backfill];
         let found: Vec<Lane> = order(2, &lanes, &[]).into_iter().map(|(lane, _)| lane).collect();
         assert_eq!(found, [Urgent, Urgent, Routine, Urgent, Urgent, Routine, Urgent, Backfill]);
+    }
+
+    #[test]
+    fn a_changed_share_holds_for_those_who_wait() {
+        let lanes = [(Urgent, "main"); 5].into_iter().chain([(Routine, "main"); 2]).collect::<Vec<_>>();
+        let turns = Turns::new(9);
+        let found = order_with(&turns, &lanes, &[], || turns.keep_rest(1));
+        let found: Vec<Lane> = found.into_iter().map(|(lane, _)| lane).collect();
+        assert_eq!(found, [Urgent, Routine, Urgent, Routine, Urgent, Urgent, Urgent]);
     }
 
     #[test]
