@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, bail};
 use async_nats::HeaderMap;
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
@@ -269,33 +269,57 @@ fn read_all(files: &[PathBuf]) -> anyhow::Result<Vec<Bytes>> {
     Ok(stories)
 }
 
-/// When a publication is due, counted from the first: bursts at once, with pauses that keep the rate.
-fn due(index: u64, rate: f64, burst: u64) -> Duration {
-    let before = index / burst.max(1) * burst.max(1);
-    Duration::try_from_secs_f64(before as f64 / rate.max(1e-3)).unwrap_or(Duration::MAX)
+/// When publications are due, and how many may wait for their receipt at once.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Stories a second on the average; as fast as it goes when there is none.
+    rate: Option<f64>,
+    /// Stories that are sent at once.
+    burst: u64,
+    in_flight: usize,
+}
+
+impl Pace {
+    /// When a publication is due, counted from the first: bursts at once, with pauses that keep the rate.
+    fn due(self, index: u64) -> Duration {
+        let Some(rate) = self.rate else { return Duration::ZERO };
+        let before = index / self.burst.max(1) * self.burst.max(1);
+        Duration::try_from_secs_f64(before as f64 / rate.max(1e-3)).unwrap_or(Duration::MAX)
+    }
+
+    /// Does something so many times, each when it is due; gives what came of it, in whatever order.
+    fn run<F: Future>(self, total: u64, mut act: impl FnMut(u64) -> F) -> impl Stream<Item = F::Output> {
+        let began = Instant::now();
+        // A burst is on its way as a whole.
+        let burst = usize::try_from(self.burst).unwrap_or(BURST_MAX);
+        stream::iter(0..total)
+            .map(move |index| {
+                let acting = act(index);
+                async move {
+                    if self.rate.is_some() {
+                        tokio::time::sleep_until(began + self.due(index)).await;
+                    }
+                    acting.await
+                }
+            })
+            .buffer_unordered(self.in_flight.max(burst).clamp(1, BURST_MAX))
+    }
 }
 
 /// Publishes everything and waits for every receipt.
 async fn send(broker: &Broker, load: &Load, arguments: &Arguments, timeout: Duration, bar: &ProgressBar) -> Sent {
     let began = Instant::now();
     let mut random = fastrand::Rng::with_seed(arguments.seed);
-    let receipts = stream::iter(0..load.total)
-        .map(|index| {
-            let Message { subject, headers, body } = load.message(index, &mut random, arguments.once);
-            async move {
-                if let Some(rate) = arguments.rate {
-                    tokio::time::sleep_until(began + due(index, rate, arguments.burst)).await;
-                }
-                let bytes = body.len();
-                let receipt = broker::publish(&broker.client, &subject, headers, body, timeout).await;
-                bar.inc(1);
-                (receipt, subject, bytes)
-            }
-        })
-        // A burst is on its way as a whole.
-        .buffer_unordered(
-            arguments.in_flight.max(usize::try_from(arguments.burst).unwrap_or(BURST_MAX)).clamp(1, BURST_MAX),
-        );
+    let pace = Pace { rate: arguments.rate, burst: arguments.burst, in_flight: arguments.in_flight };
+    let receipts = pace.run(load.total, |index| {
+        let Message { subject, headers, body } = load.message(index, &mut random, arguments.once);
+        async move {
+            let bytes = body.len();
+            let receipt = broker::publish(&broker.client, &subject, headers, body, timeout).await;
+            bar.inc(1);
+            (receipt, subject, bytes)
+        }
+    });
     let mut sent = Sent::default();
     tokio::pin!(receipts);
     while let Some((receipt, subject, bytes)) = receipts.next().await {
@@ -342,10 +366,42 @@ mod tests {
 
     #[test]
     fn bursts_keep_the_rate_on_the_average() {
-        let at = |index| due(index, 100.0, 50).as_millis();
+        let pace = |rate, burst| Pace { rate: Some(rate), burst, in_flight: 1 };
+        let at = |index| pace(100.0, 50).due(index).as_millis();
         assert_eq!([at(0), at(49), at(50), at(99), at(100)], [0, 0, 500, 500, 1000]);
-        assert_eq!(due(10, 100.0, 1).as_millis(), 100);
-        assert_eq!(due(u64::MAX, 1e-300, 1), Duration::MAX);
+        assert_eq!(pace(100.0, 1).due(10).as_millis(), 100);
+        assert_eq!(pace(1e-300, 1).due(u64::MAX), Duration::MAX);
+        assert_eq!(Pace { rate: None, burst: 1, in_flight: 1 }.due(u64::MAX), Duration::ZERO);
+    }
+
+    /// When each publication begins, in seconds, where each waits for its receipt so long.
+    async fn begun(pace: Pace, total: u64, receipt: Duration) -> Vec<(u64, u64)> {
+        let began = Instant::now();
+        let acting = |index| async move {
+            let at = began.elapsed().as_secs();
+            tokio::time::sleep(receipt).await;
+            (at, index)
+        };
+        let mut all: Vec<_> = pace.run(total, acting).collect().await;
+        all.sort_unstable();
+        all
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_goes_out_at_once_and_the_next_when_it_is_due() {
+        let second = Duration::from_secs(1);
+        let bursts = Pace { rate: Some(2.0), burst: 4, in_flight: 1 };
+        let expected: Vec<_> = [0, 0, 0, 0, 2, 2, 2, 2, 4, 4].into_iter().zip(0..).collect();
+        assert_eq!(begun(bursts, 10, second).await, expected, "though but one may wait, a burst does as a whole");
+        let steady = Pace { burst: 1, in_flight: 8, ..bursts };
+        let expected: Vec<_> = [0, 0, 1, 1, 2, 2].into_iter().zip(0..).collect();
+        assert_eq!(begun(steady, 6, second).await, expected);
+        let as_it_goes = Pace { rate: None, burst: 1, in_flight: 2 };
+        let expected: Vec<_> = [0, 0, 1, 1, 2].into_iter().zip(0..).collect();
+        assert_eq!(begun(as_it_goes, 5, second).await, expected, "so many at once, and the next behind each");
+        let slow = Pace { rate: Some(1.0), burst: 2, in_flight: 2 };
+        let expected: Vec<_> = [0, 0, 5, 5, 10, 10].into_iter().zip(0..).collect();
+        assert_eq!(begun(slow, 6, second * 5).await, expected, "receipts that are late hold up what is due");
     }
 
     #[test]

@@ -304,7 +304,8 @@ mod tests {
 
     use super::*;
 
-    fn letter(headers: &[(&str, &str)], payload: &'static [u8]) -> Letter {
+    /// A letter with these headers.
+    pub(super) fn letter(headers: &[(&str, &str)], payload: &'static [u8]) -> Letter {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, *value);

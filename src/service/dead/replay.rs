@@ -304,16 +304,7 @@ async fn any_left(broker: &Broker, config: &Config, sent: &BTreeMap<String, u64>
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn letter(headers: &[(&str, &str)], payload: &'static [u8]) -> Letter {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(*name, *value);
-        }
-        let payload = payload.into();
-        Letter::new(Seen { sequence: 3, stored_ns: 500, subject: "wire.dead.x".into(), headers: map, payload })
-    }
+    use super::{super::tests::letter, *};
 
     #[test]
     fn original_headers_come_back_and_none_acts_on_the_broker_again() {
