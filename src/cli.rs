@@ -82,6 +82,16 @@ impl Settings {
     }
 }
 
+/// What every command takes that looks at a deployment, or changes it, and tells what it found.
+#[derive(Debug, clap::Args)]
+struct Asked {
+    /// Print JSON: an object a line, one for each thing that is found or done
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
 /// `EX_USAGE` of sysexits.h: the command line itself is wrong.
 const EXIT_USAGE: u8 = 64;
 /// `EX_UNAVAILABLE` of sysexits.h: the broker or its streams cannot be read, so there is no verdict.

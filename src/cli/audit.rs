@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, io::Write, process::ExitCode};
 
-use super::Settings;
+use super::Asked;
 use crate::service::{
     audit::{self, Question, Report},
     ledger::Sequences,
@@ -25,11 +25,8 @@ pub(super) struct Arguments {
     /// Lines printed for each kind of finding
     #[arg(long, default_value_t = 20)]
     limit: usize,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    settings: Settings,
+    asked: Asked,
 }
 
 pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -37,12 +34,12 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn look(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let config = arguments.settings.load()?;
+    let config = arguments.asked.settings.load()?;
     let broker = super::connect(&config).await?;
     let mut out = std::io::stdout().lock();
     if let Some(id) = &arguments.id {
         let stories = whereabouts::find(&broker, &config, id).await?;
-        match arguments.json {
+        match arguments.asked.json {
             true => writeln!(out, "{}", serde_json::to_string(&stories)?)?,
             false => write!(out, "{}", say_where(id, &stories))?,
         }
@@ -51,7 +48,7 @@ async fn look(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let question = Question { from: arguments.from, to: arguments.to };
     let report = audit::audit(&broker, &config, question).await?;
-    match arguments.json {
+    match arguments.asked.json {
         true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
         false => write!(out, "{}", say(&report, arguments.limit))?,
     }

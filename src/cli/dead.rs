@@ -11,7 +11,7 @@ use anyhow::bail;
 use base64::Engine as _;
 use serde_json::json;
 
-use super::{Settings, moment};
+use super::{Asked, moment};
 use crate::{
     service::{
         dead::{self, Done, Filter, LETTERS_MAX, Letter, Outcome, Replay},
@@ -61,7 +61,7 @@ struct Choice {
     #[arg(long)]
     text: Option<String>,
     #[command(flatten)]
-    settings: Settings,
+    asked: Asked,
 }
 
 impl Choice {
@@ -89,9 +89,30 @@ struct List {
     /// Print so many, the newest; all are counted
     #[arg(long, default_value_t = 50)]
     limit: usize,
-    /// Print one JSON object a line
+}
+
+/// What is to be done to letters.
+#[derive(Debug, clap::Args)]
+struct Change {
+    #[command(flatten)]
+    choice: Choice,
+    /// Every letter there is; needed where nothing is chosen
     #[arg(long)]
-    json: bool,
+    all: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Change {
+    /// The letters that are meant; somebody has to mean them.
+    fn filter(&self) -> anyhow::Result<Filter> {
+        let filter = self.choice.filter();
+        if filter.is_empty() && !self.all {
+            bail!("no letter is chosen: give sequences, a filter, or --all");
+        }
+        Ok(filter)
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -101,11 +122,8 @@ struct Show {
     /// Write the story's own bytes to standard output, and nothing else
     #[arg(long, conflicts_with = "json")]
     raw: bool,
-    /// Print one JSON object, with the story in base64
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    settings: Settings,
+    asked: Asked,
 }
 
 #[derive(Debug, clap::Args)]
@@ -116,37 +134,19 @@ struct Show {
 )]
 struct ReplayArguments {
     #[command(flatten)]
-    choice: Choice,
-    /// Every letter there is; needed where nothing is chosen
-    #[arg(long)]
-    all: bool,
-    /// Say what would be done, and do nothing
-    #[arg(long)]
-    dry_run: bool,
+    change: Change,
     /// Also single stories of messages with several: all of the message comes out again
     #[arg(long)]
     whole_messages: bool,
-    /// Print one JSON object a letter
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, clap::Args)]
 struct Discard {
     #[command(flatten)]
-    choice: Choice,
-    /// Every letter there is; needed where nothing is chosen
-    #[arg(long)]
-    all: bool,
-    /// Say what would be done, and do nothing
-    #[arg(long)]
-    dry_run: bool,
+    change: Change,
     /// Do it; needed where letters are not named one by one
     #[arg(long)]
     yes: bool,
-    /// Print one JSON object a letter
-    #[arg(long)]
-    json: bool,
 }
 
 /// `30s`, `15m`, `12h`, `7d`.
@@ -170,12 +170,12 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Action::List(list) => runtime.block_on(print_list(list)),
         Action::Show(show) => runtime.block_on(print_one(show)),
         Action::Replay(arguments) => {
-            let filter = chosen(&arguments.choice, arguments.all)?;
+            let filter = arguments.change.filter()?;
             runtime.block_on(replay(arguments, &filter))
         }
         Action::Discard(arguments) => {
-            let filter = chosen(&arguments.choice, arguments.all)?;
-            if filter.sequences.is_empty() && !arguments.yes && !arguments.dry_run {
+            let filter = arguments.change.filter()?;
+            if filter.sequences.is_empty() && !arguments.yes && !arguments.change.dry_run {
                 bail!("discarded letters are gone for good: look with --dry-run, then add --yes");
             }
             runtime.block_on(discard(arguments, &filter))
@@ -183,16 +183,9 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn chosen(choice: &Choice, all: bool) -> anyhow::Result<Filter> {
-    let filter = choice.filter();
-    if filter.is_empty() && !all {
-        bail!("no letter is chosen: give sequences, a filter, or --all");
-    }
-    Ok(filter)
-}
-
 async fn print_list(arguments: &List) -> anyhow::Result<ExitCode> {
-    let config = arguments.choice.settings.load()?;
+    let asked = &arguments.choice.asked;
+    let config = asked.settings.load()?;
     let broker = super::connect(&config).await?;
     let mut newest = VecDeque::new();
     let mut by_reason: BTreeMap<String, u64> = BTreeMap::new();
@@ -210,7 +203,7 @@ async fn print_list(arguments: &List) -> anyhow::Result<ExitCode> {
     })
     .await?;
     let mut out = std::io::stdout().lock();
-    if arguments.json {
+    if asked.json {
         for letter in &newest {
             writeln!(out, "{}", object(letter))?;
         }
@@ -272,7 +265,7 @@ fn object(letter: &Letter) -> serde_json::Value {
 }
 
 async fn print_one(arguments: &Show) -> anyhow::Result<ExitCode> {
-    let config = arguments.settings.load()?;
+    let config = arguments.asked.settings.load()?;
     let broker = super::connect(&config).await?;
     let filter = Filter { sequences: vec![arguments.sequence], ..Filter::default() };
     let mut found = None;
@@ -292,7 +285,7 @@ async fn print_one(arguments: &Show) -> anyhow::Result<ExitCode> {
     let mut all: Vec<(String, &str)> =
         headers.flat_map(|(name, values)| values.iter().map(|value| (name.to_string(), value.as_str()))).collect();
     all.sort_by(|(one, _), (other, _)| one.cmp(other));
-    if arguments.json {
+    if arguments.asked.json {
         let mut object = object(&letter);
         object["headers"] = all.iter().map(|(name, value)| json!([name, value])).collect();
         object["data"] = base64::engine::general_purpose::STANDARD.encode(&letter.seen.payload).into();
@@ -355,19 +348,21 @@ fn plain(text: &str) -> String {
 }
 
 async fn replay(arguments: &ReplayArguments, filter: &Filter) -> anyhow::Result<ExitCode> {
-    let config = arguments.choice.settings.load()?;
+    let ReplayArguments { change, whole_messages } = arguments;
+    let config = change.choice.asked.settings.load()?;
     let broker = super::connect(&config).await?;
-    let mut told = Told::new(arguments.json);
-    let how = Replay { is_dry: arguments.dry_run, whole_messages: arguments.whole_messages };
+    let mut told = Told::new(change.choice.asked.json);
+    let how = Replay { is_dry: change.dry_run, whole_messages: *whole_messages };
     dead::replay(&broker, &config, filter, how, |done| told.tell(&done)).await?;
     Ok(told.end("would be sent in again"))
 }
 
 async fn discard(arguments: &Discard, filter: &Filter) -> anyhow::Result<ExitCode> {
-    let config = arguments.choice.settings.load()?;
+    let change = &arguments.change;
+    let config = change.choice.asked.settings.load()?;
     let broker = super::connect(&config).await?;
-    let mut told = Told::new(arguments.json);
-    dead::discard(&broker, &config, filter, arguments.dry_run, |done| told.tell(&done)).await?;
+    let mut told = Told::new(change.choice.asked.json);
+    dead::discard(&broker, &config, filter, change.dry_run, |done| told.tell(&done)).await?;
     Ok(told.end("would be discarded"))
 }
 
