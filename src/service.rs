@@ -168,6 +168,8 @@ pub async fn run(
     keepers.spawn(broker::watch_client(broker.clone(), end.clone()).map(|()| "the connection"));
     let looking = gauges::refresh(context.clone(), broker.clone(), state.clone(), recorder, end.clone());
     keepers.spawn(looking.map(|()| "the gauges"));
+    let aging = gauges::tell_oldest_open(context.clone(), broker.clone(), end.clone());
+    keepers.spawn(aging.map(|()| "the age of open stories"));
     if context.config.embargo.mode == config::EmbargoMode::Hold {
         keepers.spawn(embargo::release_all(context.clone(), end.clone()).map(|()| "the release of held stories"));
     }

@@ -442,6 +442,11 @@ fn tell_wait(key: &str, began: Instant) {
 /// Tells what this worker's share of the quotas is.
 fn tell_quotas(quotas: &Quotas, limits: &Limits) {
     metrics::quotas(quotas.stories_per_second, quotas.kib_per_second, limits.share());
+    let of = |key| {
+        let quotas = Quotas::of_key(limits, key);
+        (key, quotas.stories_per_second, quotas.kib_per_second)
+    };
+    metrics::key_quotas(limits.keys.0.keys().map(|key| of(key.as_str())), of(OTHER_KEYS));
 }
 
 /// A story that a rate holds back.

@@ -3,7 +3,11 @@
 //! Names end in a unit, counters in `_total`; each delivery increments exactly one outcome of
 //! [`STORIES`]. `docs/OPERATIONS.md` says what each means to an operator.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use metrics::{Counter, Gauge, Histogram, Unit};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
@@ -36,6 +40,8 @@ pub const CONNECTED: &str = "copydesk_broker_connected";
 pub const CONSUMER_PENDING: &str = "copydesk_consumer_pending_stories";
 /// Stories of an input that some worker has and has not acknowledged.
 pub const CONSUMER_ACK_PENDING: &str = "copydesk_consumer_ack_pending_stories";
+/// Stories of an input that may be delivered and not acknowledged at once, over all workers; 0 means no limit.
+pub const CONSUMER_ACK_PENDING_MAX: &str = "copydesk_consumer_ack_pending_max_stories";
 /// Stories of an input that the broker has delivered more than once and that are not acknowledged.
 pub const CONSUMER_REDELIVERED: &str = "copydesk_consumer_redelivered_stories";
 /// Requests for stories that wait at the broker, of all workers of the input.
@@ -48,6 +54,8 @@ pub const IN_FLIGHT_STORIES_MAX: &str = "copydesk_in_flight_stories_max";
 pub const IN_FLIGHT_BYTES_MAX: &str = "copydesk_in_flight_bytes_max";
 /// Age of the oldest story in the worker, counted from its storing.
 pub const OLDEST_STORY_SECONDS: &str = "copydesk_oldest_story_seconds";
+/// Age of the oldest story of an input that is not done, wherever it is, counted from its storing.
+pub const OLDEST_OPEN_STORY_SECONDS: &str = "copydesk_oldest_open_story_seconds";
 /// Stories that had to wait for a limit.
 pub const LIMITER_WAITS: &str = "copydesk_limiter_waits_total";
 /// How long stories waited for a limit.
@@ -68,6 +76,10 @@ pub const POOL_THREADS_LOST: &str = "copydesk_pool_threads_lost";
 pub const QUOTA_STORIES: &str = "copydesk_quota_stories_per_second";
 /// The same in KiB.
 pub const QUOTA_KIB: &str = "copydesk_quota_kib_per_second";
+/// What this worker may let pass of the stories of one key; 0 means no limit.
+pub const KEY_QUOTA_STORIES: &str = "copydesk_key_quota_stories_per_second";
+/// The same in KiB.
+pub const KEY_QUOTA_KIB: &str = "copydesk_key_quota_kib_per_second";
 /// This worker's share of every quota.
 pub const FLEET_SHARE: &str = "copydesk_fleet_share_ratio";
 /// Stories that wait for their turn, by lane.
@@ -92,7 +104,7 @@ pub enum Kind {
 
 /// Every metric: name, kind, labels, and what it says. The recorder's help texts, the tests of the
 /// dashboard and of the alert rules, and the test of the operations guide all read this.
-pub const ALL: [(&str, Kind, &[&str], &str); 34] = [
+pub const ALL: [(&str, Kind, &[&str], &str); 38] = [
     (STORIES, Kind::Counter, &["outcome"], "Deliveries by what became of them; each counts once"),
     (DEAD_LETTERS, Kind::Counter, &["reason"], "Dead letters by reason"),
     (REDELIVERIES, Kind::Counter, &[], "Deliveries that were not the first of their story"),
@@ -102,6 +114,7 @@ pub const ALL: [(&str, Kind, &[&str], &str); 34] = [
     (IN_FLIGHT_BYTES_MAX, Kind::Gauge, &["input"], "Bytes of stories that may be in the worker"),
     (QUEUE_STORIES, Kind::Gauge, &[], "Stories that wait for limits or for a place in the pool"),
     (OLDEST_STORY_SECONDS, Kind::Gauge, &["input"], "Age of the oldest story in the worker since its storing"),
+    (OLDEST_OPEN_STORY_SECONDS, Kind::Gauge, &["input"], "Age of the oldest story of an input that is not done"),
     (STAGE_SECONDS, Kind::Histogram, &["stage"], "Time a story spends in each part of the worker"),
     (LAG_SECONDS, Kind::Histogram, &[], "From the storing of a story to the end of its delivery"),
     (LIMITER_WAITS, Kind::Counter, &["key"], "Stories that had to wait for a rate limit, by the limit's key"),
@@ -115,6 +128,7 @@ pub const ALL: [(&str, Kind, &[&str], &str); 34] = [
     (BROKER_SILENCE_SECONDS, Kind::Gauge, &[], "How long the broker has not answered"),
     (CONSUMER_PENDING, Kind::Gauge, &["input"], "Stories of an input that no worker has been given yet"),
     (CONSUMER_ACK_PENDING, Kind::Gauge, &["input"], "Stories of an input that some worker has not acknowledged"),
+    (CONSUMER_ACK_PENDING_MAX, Kind::Gauge, &["input"], "How many of those there may be at once; 0 means no limit"),
     (CONSUMER_REDELIVERED, Kind::Gauge, &["input"], "Stories delivered more than once and not acknowledged"),
     (CONSUMER_WAITING, Kind::Gauge, &["input"], "Requests for stories that wait at the broker"),
     (READY, Kind::Gauge, &[], "1 while the worker calls itself ready"),
@@ -122,6 +136,8 @@ pub const ALL: [(&str, Kind, &[&str], &str); 34] = [
     (POOL_THREADS_LOST, Kind::Gauge, &[], "Threads that a story does not give back"),
     (QUOTA_STORIES, Kind::Gauge, &[], "What this worker may let pass, in stories; 0 means no limit"),
     (QUOTA_KIB, Kind::Gauge, &[], "What this worker may let pass, in KiB; 0 means no limit"),
+    (KEY_QUOTA_STORIES, Kind::Gauge, &["key"], "What this worker may let pass of a key, in stories; 0 means no limit"),
+    (KEY_QUOTA_KIB, Kind::Gauge, &["key"], "What this worker may let pass of a key, in KiB; 0 means no limit"),
     (FLEET_SHARE, Kind::Gauge, &[], "This worker's share of every quota"),
     (LANE_WAITING, Kind::Gauge, &["lane"], "Stories that wait for their turn, by lane"),
     (LEDGER_STORIES, Kind::Gauge, &["verdict"], "What the running ledger has compared in all, by verdict"),
@@ -310,6 +326,11 @@ pub fn oldest(input: &str, seconds: f64) {
     metrics::gauge!(OLDEST_STORY_SECONDS, "input" => input.to_owned()).set(seconds.max(0.0));
 }
 
+/// Tells how old the oldest story of one input is that is not done; 0 when all are.
+pub fn oldest_open(input: &str, seconds: f64) {
+    metrics::gauge!(OLDEST_OPEN_STORY_SECONDS, "input" => input.to_owned()).set(seconds.max(0.0));
+}
+
 /// Tells how much one input may have in the worker.
 pub fn permits(input: &str, stories: u32, bytes: u64) {
     metrics::gauge!(IN_FLIGHT_STORIES_MAX, "input" => input.to_owned()).set(stories);
@@ -323,6 +344,8 @@ pub struct Consumer {
     pub pending: u64,
     /// Delivered and not acknowledged.
     pub ack_pending: usize,
+    /// How many of those there may be; 0 when there is no limit.
+    pub ack_pending_max: u64,
     /// Of these, delivered more than once.
     pub redelivered: usize,
     /// Requests that wait.
@@ -334,6 +357,7 @@ pub fn consumer(input: &str, consumer: Consumer) {
     let gauge = |name, value: f64| metrics::gauge!(name, "input" => input.to_owned()).set(value);
     gauge(CONSUMER_PENDING, consumer.pending as f64);
     gauge(CONSUMER_ACK_PENDING, consumer.ack_pending as f64);
+    gauge(CONSUMER_ACK_PENDING_MAX, consumer.ack_pending_max as f64);
     gauge(CONSUMER_REDELIVERED, consumer.redelivered as f64);
     gauge(CONSUMER_WAITING, consumer.waiting as f64);
 }
@@ -378,6 +402,26 @@ pub fn quotas(stories_per_second: f64, kib_per_second: f64, share: f64) {
     metrics::gauge!(QUOTA_STORIES).set(stories_per_second);
     metrics::gauge!(QUOTA_KIB).set(kib_per_second);
     metrics::gauge!(FLEET_SHARE).set(share);
+}
+
+/// Keys that have gauges of their own. A gauge stands as long as the process.
+static KEYS_TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Tells what the keys may let pass, in stories and KiB a second: those that the configuration names, and each
+/// other (`*`). A key that it names no longer is one of the others.
+pub fn key_quotas<'a>(named: impl Iterator<Item = (&'a str, f64, f64)>, other: (&str, f64, f64)) {
+    let tell = |key: &str, stories: f64, kib: f64| {
+        metrics::gauge!(KEY_QUOTA_STORIES, "key" => key.to_owned()).set(stories);
+        metrics::gauge!(KEY_QUOTA_KIB, "key" => key.to_owned()).set(kib);
+    };
+    let (label, stories, kib) = other;
+    tell(label, stories, kib);
+    let mut told = KEYS_TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    told.iter().for_each(|key| tell(key, stories, kib));
+    for (key, stories, kib) in named {
+        tell(key, stories, kib);
+        told.insert(key.to_owned());
+    }
 }
 
 /// Tells how many stories wait in a lane.
