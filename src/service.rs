@@ -21,6 +21,7 @@ pub mod http;
 pub mod ingress;
 pub mod ledger;
 pub mod lineage;
+pub mod mend;
 pub mod metrics;
 pub mod names;
 pub mod poison;

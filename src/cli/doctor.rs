@@ -2,7 +2,7 @@
 
 use std::{io::Write, net::SocketAddr, process::ExitCode};
 
-use super::{Settings, Unreachable, ask};
+use super::{Asked, Unreachable, ask};
 use crate::service::doctor::{Finding, Outside, Severity, examine};
 
 #[derive(Debug, clap::Args)]
@@ -24,11 +24,8 @@ pub(super) struct Arguments {
     /// Leave out the findings of this check, such as fsync; may be given several times
     #[arg(long, value_name = "CHECK")]
     ignore: Vec<String>,
-    /// Print one JSON object a finding, those that are well included
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    settings: Settings,
+    asked: Asked,
 }
 
 pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -36,7 +33,7 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn look(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let config = arguments.settings.load()?;
+    let config = arguments.asked.settings.load()?;
     let mut outside = Outside { workers: arguments.workers, ..Outside::default() };
     let worker = match &arguments.worker {
         Some(url) => Some(ask::there(url)?),
@@ -58,13 +55,14 @@ async fn look(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             answer.map_err(|error| Unreachable { urls: url.clone(), why: format!(": {error:#}") })
         };
         outside.varz = Some(json("/varz")?);
-        outside.connz = Some(json("/connz?limit=10000")?);
+        // Before this command has a connection of its own, which has the name of a worker's.
+        outside.connz = Some(json("/connz?limit=4000")?);
     }
     let broker = super::connect(&config).await?;
     let mut found = examine(&broker, &config, &outside).await?;
     found.retain(|finding| !arguments.ignore.iter().any(|ignored| ignored == finding.check));
     let mut out = std::io::stdout().lock();
-    if arguments.json {
+    if arguments.asked.json {
         for finding in &found {
             writeln!(out, "{}", serde_json::to_string(finding)?)?;
         }
@@ -83,7 +81,9 @@ fn print(out: &mut impl Write, found: &[Finding]) -> std::io::Result<()> {
         writeln!(out, "{:<8} {}  [{}]", word(finding.severity), finding.setting, finding.check)?;
         writeln!(out, "    is   {}", finding.is)?;
         writeln!(out, "    why  {}", finding.why)?;
-        writeln!(out, "    mend {}", finding.mend)?;
+        for (number, step) in finding.mend.iter().enumerate() {
+            writeln!(out, "    {} {step}", if number == 0 { "mend" } else { "    " })?;
+        }
     }
     for finding in found.iter().filter(|finding| finding.severity == Severity::Well) {
         writeln!(out, "{:<8} {}: {}", word(finding.severity), finding.setting, finding.is)?;

@@ -61,13 +61,27 @@ impl World {
 
     /// Starts a server with more in its configuration.
     pub async fn start_with(extra: &str) -> Self {
+        Self::start_storing("", extra).await
+    }
+
+    /// The same, with `storage` added to the configuration of JetStream.
+    pub async fn start_storing(storage: &str, extra: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let binary = server::find().expect("a nats-server");
-        let server = PrivateServer::start(&binary, &folder.path().join("nats"), extra).expect("the server starts");
+        let server = PrivateServer::start_storing(&binary, &folder.path().join("nats"), storage, extra);
+        let server = server.expect("the server starts");
         let config = Config { nats: Nats { urls: vec![server.url()], ..Nats::default() }, ..Config::default() };
         let broker = broker::connect(&config.nats).await.expect("a connection");
         broker::wait_connected(&broker, &CancellationToken::new()).await;
         Self { server, broker, config, folder }
+    }
+
+    /// Where the server's monitoring answers, when it was started with an `http` port.
+    pub fn monitoring(&self) -> String {
+        let ports = format!("nats/nats-server_{}.ports", self.server.pid());
+        let ports = fs::read(self.folder.path().join(ports)).expect("the server's ports");
+        let ports: serde_json::Value = serde_json::from_slice(&ports).expect("JSON");
+        ports["monitoring"][0].as_str().expect("it has no monitoring").to_owned()
     }
 
     /// Starts a worker with some settings of its own; `name` names its log.

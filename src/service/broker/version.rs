@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 /// The oldest version for production.
 pub const PRODUCTION: (u32, u32) = (2, 10);
+/// The same, in words.
+pub const NAMED: &str = "2.10";
 /// The oldest version that the worker starts on.
 const NEEDED: (u32, u32) = (2, 9);
 
@@ -130,6 +132,11 @@ mod tests {
         for sound in ["2.11.15", "2.12.6", "2.14.5", "3.0.0", "unknown", "2.12"] {
             assert_eq!(faults(sound), [], "{sound}");
         }
+    }
+
+    #[test]
+    fn the_version_in_words_is_the_one_in_numbers() {
+        assert_eq!(parse(NAMED), Some(PRODUCTION));
     }
 
     #[test]
