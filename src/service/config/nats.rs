@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use super::{
+    Secret,
+    subjects::{is_name, is_subject},
+};
 
 /// How the broker is reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -134,8 +137,8 @@ impl Nats {
             "nats.api_prefix",
             "and `nats.jetstream_domain` exclude each other: a domain is a prefix",
         );
-        let is_fixed = |subject: &str| super::is_subject(subject) && !subject.contains(['*', '>']);
-        must(self.jetstream_domain.as_deref().is_none_or(super::is_name), "nats.jetstream_domain", "is no domain name");
+        let is_fixed = |subject: &str| is_subject(subject) && !subject.contains(['*', '>']);
+        must(self.jetstream_domain.as_deref().is_none_or(is_name), "nats.jetstream_domain", "is no domain name");
         must(self.api_prefix.as_deref().is_none_or(is_fixed), "nats.api_prefix", "is no subject");
         must(is_fixed(&self.inbox_prefix), "nats.inbox_prefix", "is no subject");
     }
