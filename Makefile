@@ -19,12 +19,12 @@ test:
 	@NATS_SERVER="$$(scripts/nats-server.sh)" && export NATS_SERVER && \
 	INSTA_UPDATE=no $(CARGO) test --locked --workspace --features failpoints,otel --no-fail-fast
 
-# Faults of workers, servers and networks at their full length, and workers killed at every step with 200 seeds;
-# FAULT_SEEDS and FAULT_SEED choose others. Waits are those of the defaults: what is printed after "recovery" is what
-# an operator would see.
+# All of the fault suite: faults of workers, servers and networks at their full length, workers killed at every step with
+# 200 seeds, and a soak of 20 minutes; FAULT_SEEDS, FAULT_SEED and SOAK_MINUTES choose others. Waits are those of the
+# defaults: what is printed after "recovery" is what an operator would see.
 faults:
 	@NATS_SERVER="$$(scripts/nats-server.sh)" && export NATS_SERVER && \
-	FAULTS=all FAULT_SEEDS="$${FAULT_SEEDS:-200}" $(CARGO) test --locked --features failpoints --test faults -- --nocapture
+	FAULTS=all FAULT_SEEDS="$${FAULT_SEEDS:-200}" SOAK_MINUTES="$${SOAK_MINUTES:-20}" $(CARGO) test --locked --features failpoints --test faults -- --nocapture
 
 # Faults at random for SOAK_MINUTES, by FAULT_SEED; prints the ledger's verdict and the memory.
 soak:

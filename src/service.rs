@@ -336,7 +336,10 @@ fn arrive(input: &Arc<str>, arrival: Arrival, context: &Arc<Context>, stories: &
     }
     failpoint::hit("received");
     match context.registry.enter(flight) {
-        Entered::Copy => count(Outcome::Copy),
+        Entered::Copy => {
+            failpoint::hit("copy");
+            count(Outcome::Copy);
+        }
         Entered::New(entry) => {
             state.came();
             let context = context.clone();
@@ -371,6 +374,7 @@ async fn drain(
     until: Instant,
 ) -> u64 {
     tracing::info!(stories.in_flight = context.registry.len(), "closing the desk");
+    failpoint::hit("draining");
     let finished = tokio::time::timeout_at(until - CLOSING_TIME, async {
         while inputs.join_next().await.is_some() {}
         stories.close();
@@ -385,6 +389,7 @@ async fn drain(
         stories.close();
         let _ = tokio::time::timeout_at(until, stories.wait()).await;
     }
+    failpoint::hit("draining");
     context.registry.len() as u64
 }
 

@@ -7,7 +7,6 @@ mod support;
 
 use std::{
     fs,
-    net::TcpListener,
     path::Path,
     time::{Instant, SystemTime},
 };
@@ -17,7 +16,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use copydesk::cli::server::{self, PrivateServer};
 use nkeys::KeyPair;
 use serde_json::{Value, json};
-use support::{PATIENCE, Worker, story};
+use support::{PATIENCE, Worker, answered, free_port, story};
 
 fn start(folder: &Path, extra: &str) -> PrivateServer {
     PrivateServer::start(&server::find().expect("a nats-server"), folder, extra).expect("it starts")
@@ -113,7 +112,7 @@ async fn credentials_of_an_operators_account_open_the_door_and_those_of_a_strang
     let worker = Worker::start(&server.url(), folder.path(), "worker", &[&setting]);
     let refused = "copydesk_broker_errors_total{kind=\"login\"}";
     until("the refusal", &worker, || worker.metric(refused).is_some_and(|count| count >= 2.0));
-    assert!(worker.get("/readyz").1.to_lowercase().contains("authorization violation"), "{}", worker.get("/readyz").1);
+    until("its reason", &worker, || worker.get("/readyz").1.to_lowercase().contains("authorization violation"));
     // The file is read again at every attempt.
     Operator::write_credentials(&path, &operator.account);
     until_ready(&worker);
@@ -124,12 +123,15 @@ async fn credentials_of_an_operators_account_open_the_door_and_those_of_a_strang
 
 /// A story that is published here comes out here.
 async fn comes_out(jetstream: &async_nats::jetstream::Context, worker: &Worker) {
-    let stored = jetstream.publish("wire.raw.a", story(1).into()).await.expect("published");
+    let mut patient = jetstream.clone();
+    patient.set_timeout(PATIENCE);
+    let stored = patient.publish("wire.raw.a", story(1).into()).await.expect("published");
     stored.await.expect("stored");
     let began = Instant::now();
     let record = loop {
-        let stream = jetstream.get_stream("WIRE_ENRICHED").await.expect("the stream");
-        if let Ok(record) = stream.get_raw_message(1).await {
+        if let Ok(stream) = jetstream.get_stream("WIRE_ENRICHED").await
+            && let Ok(record) = stream.get_raw_message(1).await
+        {
             break record;
         }
         assert!(began.elapsed() < PATIENCE, "nothing came out; the worker says:\n{}", worker.log());
@@ -141,9 +143,11 @@ async fn comes_out(jetstream: &async_nats::jetstream::Context, worker: &Worker) 
     // Acknowledged: nothing is left.
     let began = Instant::now();
     loop {
-        let raw = jetstream.get_stream("WIRE_RAW").await.expect("the stream");
-        let info = raw.consumer_info("copydesk").await.expect("the consumer");
-        if info.ack_floor.stream_sequence == 1 && info.num_ack_pending == 0 {
+        if let Ok(raw) = jetstream.get_stream("WIRE_RAW").await
+            && let Ok(info) = raw.consumer_info("copydesk").await
+            && info.ack_floor.stream_sequence == 1
+            && info.num_ack_pending == 0
+        {
             break;
         }
         assert!(began.elapsed() < PATIENCE, "not acknowledged; the worker says:\n{}", worker.log());
@@ -154,7 +158,7 @@ async fn comes_out(jetstream: &async_nats::jetstream::Context, worker: &Worker) 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_behind_a_leaf_node_are_reached_by_their_domain() {
     let folder = tempfile::tempdir().expect("a folder");
-    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let port = free_port();
     let hub =
         start(&folder.path().join("hub"), &format!("server_name: hub\nleafnodes {{ listen: \"127.0.0.1:{port}\" }}"));
     let store = folder.path().join("leaf-store");
@@ -174,7 +178,8 @@ async fn streams_behind_a_leaf_node_are_reached_by_their_domain() {
     };
     comes_out(&at(&leaf).await, &worker).await;
     assert!(at(&hub).await.get_stream("WIRE_RAW").await.is_err(), "the hub has no such stream");
-    at(&leaf).await.get_key_value("copydesk").await.expect("the state bucket is there too");
+    let far = at(&leaf).await;
+    answered("the state bucket is there too", async || far.get_key_value("copydesk").await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -61,12 +61,12 @@ fn relay(server: String, late: Duration) -> String {
 async fn a_broker_that_answers_too_late_is_tried_again_until_the_time_is_long_enough() {
     let world = World::start().await;
     let server = world.server.url().replace("nats://", "");
-    let url = format!("nats.urls={}", relay(server, Duration::from_millis(1500)));
+    let url = format!("nats.urls={}", relay(server, Duration::from_secs(10)));
     let hasty = world.worker("hasty", &[&url, "nats.connect_timeout_ms=200"]);
     let refused = "copydesk_broker_errors_total{kind=\"unreachable\"}";
     world.until("two attempts", &hasty, async |_| hasty.metric(refused).is_some_and(|count| count >= 2.0)).await;
     assert!(hasty.log().contains("timed out"), "{}", hasty.log());
-    let patient = world.worker("patient", &[&url]);
+    let patient = world.worker("patient", &[&url, "nats.connect_timeout_ms=60000"]);
     ready(&world, &patient).await;
     assert_eq!(hasty.get("/readyz").0, 503, "it cannot have heard a word");
 }
@@ -91,9 +91,10 @@ async fn an_answer_of_the_broker_may_take_as_long_as_is_said() {
         }
     });
     let hasty = world.worker("hasty", &["nats.api_prefix=SLOW.API", "nats.request_timeout_ms=200"]);
-    let patient = world.worker("patient", &["nats.api_prefix=SLOW.API"]);
+    let patient = world.worker("patient", &["nats.api_prefix=SLOW.API", "nats.request_timeout_ms=60000"]);
     ready(&world, &patient).await;
-    assert!(hasty.log().contains("the broker is not ready; trying again"), "{}", hasty.log());
+    let gives_up = async |_: &World| hasty.log().contains("the broker is not ready; trying again");
+    world.until("the end of its patience", &hasty, gives_up).await;
     assert_eq!(hasty.get("/readyz").0, 503);
 }
 
@@ -131,6 +132,20 @@ async fn no_more_is_asked_for_than_an_input_may_hold() {
         world.publish("wire.raw.a", HeaderMap::new(), story(number).as_bytes()).await;
     }
     world.until_done(&worker).await;
+    // Not in one request of all that were made for stories.
+    let told = told(&world);
+    let asked = |what: &str| -> Vec<u64> {
+        let named = format!(r#"\"{what}\":"#);
+        let number = |request: &str| {
+            let (_, rest) = request.split_once(&named)?;
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+        };
+        told.split("CONSUMER.MSG.NEXT.WIRE_RAW.copydesk").skip(1).filter_map(number).collect()
+    };
+    for (what, most) in [("batch", 7), ("max_bytes", 10_000_000)] {
+        let asked = asked(what);
+        assert!(asked.len() > 4 && asked.iter().all(|number| (1..=most).contains(number)), "{what}: {asked:?}");
+    }
     world.ledger().await.assert_each_once(30);
     let mut refused = world.worker("refused", &["inputs.main.bytes_max=600000"]);
     assert_eq!(refused.ended().code(), Some(1));
@@ -150,6 +165,88 @@ async fn an_acknowledgement_is_waited_for_as_long_as_is_said() {
     world.until("the end of the wait", &worker, async |_| worker.log().contains("no confirmation within 321 ms")).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_is_waited_for_as_long_as_is_said() {
+    // The worker may not publish records: they reach no stream, and nobody gives a receipt.
+    let users = r#"authorization { users: [ {user: desk, password: right, permissions: {publish: {deny: "wire.enriched.>"}}},
+        {user: all, password: all} ], default_permissions: {} }
+        no_auth_user: all"#;
+    let world = World::start_with(users).await;
+    let set = ["nats.user=desk", "nats.password=right", "delivery.publish_timeout_ms=432"];
+    let worker = world.worker("worker", &set);
+    ready(&world, &worker).await;
+    world.publish("wire.raw.a", HeaderMap::new(), story(1).as_bytes()).await;
+    world.until("the end of the wait", &worker, async |_| worker.log().contains("no receipt within 432 ms")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_for_stories_stays_open_as_long_as_is_said() {
+    let world = World::telling().await;
+    let worker = world.worker("worker", &["delivery.pull_expires_ms=1234"]);
+    world.until("the request", &worker, async |world| told(world).contains(r#"\"expires\":1234000000"#)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_pause_before_another_connection_is_as_long_as_is_said() {
+    let mut world = World::start().await;
+    let quick = world.worker("quick", &["nats.reconnect_delay_max_ms=100"]);
+    let slow = world.worker("slow", &["nats.reconnect_delay_max_ms=600000"]);
+    for worker in [&quick, &slow] {
+        ready(&world, worker).await;
+    }
+    world.server.kill().expect("killed");
+    let tried = |worker: &Worker| {
+        worker.metric("copydesk_broker_errors_total{kind=\"unreachable\"}").unwrap_or_default() as u64
+    };
+    world.until("many attempts", &quick, async |_| tried(&quick) >= 40).await;
+    // The pauses of the other double: twelve take more than a minute, fifteen more than all patience.
+    assert!(tried(&slow) < 16, "{} attempts", tried(&slow));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_is_compared_as_often_as_is_said() {
+    let world = World::start().await;
+    let checked = |worker: &Worker| worker.metric("copydesk_ledger_stories{verdict=\"checked\"}");
+    let quick = world.worker("quick", &["ledger.check_every_ms=1000"]);
+    world.until("a book", &quick, async |_| checked(&quick).is_some()).await;
+    let slow = world.worker("slow", &["ledger.check_every_ms=3600000"]);
+    world.until("the same book", &slow, async |_| checked(&slow).is_some()).await;
+    for number in 1..=3 {
+        world.publish("wire.raw.a", HeaderMap::new(), story(number).as_bytes()).await;
+    }
+    world.until("a comparison", &quick, async |_| checked(&quick) == Some(3.0)).await;
+    assert_eq!(checked(&slow), Some(0.0), "it looks again in a quarter of an hour");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_throttled_rests_at_the_broker_as_long_as_is_said() {
+    let world = World::telling().await;
+    let set = [
+        "inputs.main.stories_max=16",
+        "limits.key_subject_token=3",
+        "limits.each_key.stories_per_second=0.001",
+        "limits.each_key.stories_burst=1",
+        "limits.throttled_delay_ms=80000",
+    ];
+    let worker = world.worker("worker", &set);
+    ready(&world, &worker).await;
+    for number in 1..=15 {
+        world.publish("wire.raw.flood", HeaderMap::new(), story(number).as_bytes()).await;
+    }
+    // A quarter of the permits may wait, one passes; the rest goes back.
+    let delays = async |world: &World| delays(&told(world));
+    world.until("stories sent back", &worker, async |world| delays(world).await.len() >= 10).await;
+    for seconds in delays(&world).await {
+        assert!((40..=80).contains(&seconds), "{seconds} seconds");
+    }
+}
+
+/// The delays, in seconds, of stories that were given back.
+fn delays(told: &str) -> Vec<u64> {
+    let delay = |rest: &str| rest.split('}').next()?.parse().ok().map(|delay| Duration::from_nanos(delay).as_secs());
+    told.split(r#"-NAK {\"delay\": "#).skip(1).filter_map(delay).collect()
+}
+
 /// A worker that holds three stories back and is told to stop.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_given_back_rests_at_the_broker_as_long_as_is_said() {
@@ -157,22 +254,26 @@ async fn what_is_given_back_rests_at_the_broker_as_long_as_is_said() {
     let set = ["limits.stories_per_second=0.01", "limits.stories_burst=1", "delivery.give_back_delay_ms=80000"];
     let mut worker = world.worker("worker", &set);
     ready(&world, &worker).await;
-    for number in 1..=4 {
+    let publish = async |number: u64| {
         world.publish("wire.raw.a", HeaderMap::new(), story(number).as_bytes()).await;
+    };
+    // The first alone: of several anyone may be the one that passes.
+    publish(1).await;
+    world.until_done(&worker).await;
+    for number in 2..=4 {
+        publish(number).await;
     }
     world
         .until("three that wait", &worker, async |world| {
-            world.count("WIRE_ENRICHED").await == 1
-                && worker.metric("copydesk_in_flight_stories{input=\"main\"}") == Some(3.0)
+            let info = world.consumer().await;
+            info.ack_floor.stream_sequence == 1 && info.delivered.stream_sequence == 4 && info.num_ack_pending == 3
         })
         .await;
     assert!(worker.stop().success(), "{}", worker.log());
     let told = told(&world);
-    let delays: Vec<u64> =
-        told.split(r#"-NAK {\"delay\": "#).skip(1).filter_map(|rest| rest.split('}').next()?.parse().ok()).collect();
+    let delays = delays(&told);
     assert_eq!(delays.len(), 3, "{told}");
-    for delay in delays {
-        let seconds = Duration::from_nanos(delay).as_secs();
+    for seconds in delays {
         assert!((40..=80).contains(&seconds), "{seconds} seconds");
     }
 }
@@ -236,6 +337,23 @@ async fn the_first_pause_before_a_retry_is_as_long_as_is_said() {
     // It doubles: eight retries within half a second.
     world.until("eight retries", &quick, async |_| retries(&quick).is_some_and(|count| count >= 8.0)).await;
     assert_eq!(retries(&slow), Some(1.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_pause_before_a_retry_is_as_long_as_is_said() {
+    let world = World::start().await;
+    let [quick, slow] = side_by_side(
+        &world,
+        [
+            ("quick", &["delivery.retry_delay_min_ms=100", "delivery.retry_delay_max_ms=100"]),
+            ("slow", &["delivery.retry_delay_min_ms=100", "delivery.retry_delay_max_ms=600000"]),
+        ],
+    )
+    .await;
+    let retries = |worker: &Worker| worker.metric("copydesk_publish_retries_total").unwrap_or_default() as u64;
+    world.until("many retries", &quick, async |_| retries(&quick) >= 40).await;
+    // The pauses of the other double: ten take most of a minute, fifteen more than all patience.
+    assert!(retries(&slow) < 16, "{} retries", retries(&slow));
 }
 
 #[tokio::test(flavor = "multi_thread")]

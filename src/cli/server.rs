@@ -4,6 +4,8 @@
 
 use std::{
     fs,
+    net::TcpListener,
+    ops::Range,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -21,7 +23,16 @@ pub struct PrivateServer {
 }
 
 /// How long a server may take to open its port.
-const START_TIMEOUT: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+/// Ports of private servers: below those that systems give to outgoing connections, so that nobody else has one
+/// while its server is away.
+const PORTS: Range<u16> = 15_000..32_000;
+/// How many ports are looked at, and how often a server is started whose port is taken.
+const PORT_TRIES: usize = 100;
+/// Pause before a server is started again whose port is taken.
+const PORT_PAUSE: Duration = Duration::from_millis(100);
+/// What the server says of a port that is taken.
+const PORT_TAKEN: &str = "address already in use";
 /// Largest message, as a deployment would set it: records are larger than stories.
 const MAX_PAYLOAD: &str = "8MB";
 
@@ -47,9 +58,10 @@ impl PrivateServer {
             folder.join("jetstream").display()
         );
         fs::write(folder.join("nats-server.conf"), config)?;
-        let child = spawn(binary, folder, &[])?;
-        let mut server = Self { child, binary: binary.to_owned(), folder: folder.to_owned(), port: 0 };
-        server.port = server.wait_for_port()?;
+        let port = free_port()?;
+        let child = spawn(binary, folder, port)?;
+        let mut server = Self { child, binary: binary.to_owned(), folder: folder.to_owned(), port };
+        server.wait_for_port(free_port)?;
         Ok(server)
     }
 
@@ -78,23 +90,31 @@ impl PrivateServer {
     /// # Errors
     /// See [`PrivateServer::start`].
     pub fn restart(&mut self) -> anyhow::Result<()> {
-        self.child = spawn(&self.binary, &self.folder, &["-p", &self.port.to_string()])?;
-        self.wait_for_port()?;
-        Ok(())
+        let port = self.port;
+        self.child = spawn(&self.binary, &self.folder, port)?;
+        self.wait_for_port(|| Ok(port))
     }
 
-    /// The server writes its ports into a file of its own when they are open.
-    fn wait_for_port(&mut self) -> anyhow::Result<u16> {
+    /// The server writes its ports into a file of its own when they are open. One whose port was taken meanwhile is
+    /// started again, on the `next`.
+    fn wait_for_port(&mut self, next: impl Fn() -> anyhow::Result<u16>) -> anyhow::Result<()> {
         let began = Instant::now();
-        let ports = self.folder.join(format!("nats-server_{}.ports", self.child.id()));
+        let mut tries = 0;
         loop {
             if let Some(status) = self.child.try_wait()? {
                 let log = fs::read_to_string(self.log()).unwrap_or_default();
                 let last = log.lines().next_back().unwrap_or_default();
-                bail!("nats-server ended at once ({status}): {last}");
+                tries += 1;
+                if tries > PORT_TRIES || !last.contains(PORT_TAKEN) {
+                    bail!("nats-server ended at once ({status}): {last}");
+                }
+                std::thread::sleep(PORT_PAUSE);
+                self.port = next()?;
+                self.child = spawn(&self.binary, &self.folder, self.port)?;
             }
-            if let Some(port) = fs::read_to_string(&ports).ok().and_then(|text| first_port(&text)) {
-                return Ok(port);
+            let ports = self.folder.join(format!("nats-server_{}.ports", self.child.id()));
+            if fs::read_to_string(&ports).ok().and_then(|text| first_port(&text)) == Some(self.port) {
+                return Ok(());
             }
             if began.elapsed() > START_TIMEOUT {
                 bail!("nats-server did not open its port; its log is {}", self.log().display());
@@ -116,12 +136,22 @@ impl Drop for PrivateServer {
     }
 }
 
-fn spawn(binary: &Path, folder: &Path, extra: &[&str]) -> anyhow::Result<Child> {
+/// A port that was free a moment ago.
+///
+/// # Errors
+/// Many were tried and none was free.
+pub fn free_port() -> anyhow::Result<u16> {
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let found = std::iter::repeat_with(|| fastrand::u16(PORTS)).take(PORT_TRIES).find(is_free);
+    found.with_context(|| format!("no port between {} and {} is free", PORTS.start, PORTS.end))
+}
+
+fn spawn(binary: &Path, folder: &Path, port: u16) -> anyhow::Result<Child> {
     Command::new(binary)
         .arg("-c")
         .arg(folder.join("nats-server.conf"))
         .args(["-l".as_ref(), folder.join("nats-server.log").as_os_str()])
-        .args(extra)
+        .args(["-p", &port.to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

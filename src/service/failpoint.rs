@@ -1,12 +1,37 @@
 //! Places at which a test lets the worker die, and stories that kill it.
 //!
 //! Compiled only with the feature `failpoints`, which no shipped build has: without it [`hit`] is
-//! empty. `FAILPOINT=<name>:<n>` ends the process, as SIGKILL would, when the place of that name is
-//! passed for the n-th time. The names are the steps of `docs/DELIVERY.md`.
+//! empty. `FAILPOINT=<name>:<n>` aborts the process when the place of that name is passed for the
+//! n-th time: no destructor runs, nothing is flushed, the connection is closed by the system, as
+//! after SIGKILL. (Code without `unsafe` cannot send itself that signal.)
+//!
+//! | step of `docs/DELIVERY.md` | places |
+//! | --- | --- |
+//! | 1, permits | `reserved`: they are taken, nothing is asked for |
+//! | 2, pull and receive | `asked`, `received` |
+//! | 3, the same story twice | `copy`: it is in flight already |
+//! | 4, limits | `admitted` |
+//! | 5, reading | `read`; of a story that comes again (5b) `marked`, with its mark raised |
+//! | 6, publishing | `published`: the receipt is there |
+//! | 7, acknowledging | `before_ack`, `acked` |
+//! | 8, dead letter | `buried`: its receipt is there, its story has not ended |
+//! | 9, shutdown | `draining`: the first time before anything is finished, the second when everything is and nothing is flushed |
 
 /// The places, in the order in which a story passes them.
-pub const PLACES: [&str; 9] =
-    ["asked", "received", "admitted", "marked", "read", "published", "before_ack", "acked", "buried"];
+pub const PLACES: [&str; 12] = [
+    "reserved",
+    "asked",
+    "received",
+    "copy",
+    "admitted",
+    "marked",
+    "read",
+    "published",
+    "before_ack",
+    "acked",
+    "buried",
+    "draining",
+];
 
 /// Places of the operator's commands.
 pub const COMMANDS: [&str; 2] = ["replayed", "discard_noted"];

@@ -247,6 +247,7 @@ impl Puller {
 
     /// One request: asks, hands on what comes, and gives back the room that was not filled.
     async fn one(self: Arc<Self>, mut room: Reservation, expires: Duration, arrived: impl Fn(Arrival)) -> Ended {
+        failpoint::hit("reserved");
         let asked = room.room.stories;
         let mut connected = self.connected.clone();
         let inbox = self.client.new_inbox();

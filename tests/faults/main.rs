@@ -2,10 +2,10 @@
 //! ledger's verdict.
 //!
 //! Needs the feature `failpoints`. By default each fault is met once, in seconds. `FAULTS=all`
-//! (`make faults`) gives them the time that they take in the wild; `FAULT_SEEDS` says how many workers
-//! are killed (9 by default, one a step), `FAULT_SEED` begins elsewhere, `SOAK_MINUTES` lets the soak
-//! go on. A run is told by its seed, and the same seed gives the same faults. `FAULT_WORKER` names
-//! another build of the worker.
+//! (`make faults`) gives them the time that they take in the wild; `FAULT_SEEDS` says how many seeds of
+//! killed workers there are (by default one for each place of `failpoint.rs`), `FAULT_SEED` begins elsewhere,
+//! `SOAK_MINUTES` lets the soak go on. A run is told by its seed, and the same seed gives the same faults.
+//! `FAULT_WORKER` names another build of the worker.
 
 #![cfg(all(feature = "service", feature = "failpoints"))]
 
@@ -38,8 +38,8 @@ const QUICK: [&str; 4] = [
     "delivery.publish_timeout_ms=500",
 ];
 
-/// Work flows again within this time after the fault is over. What it took is printed; the limit has
-/// room for a machine that does other things.
+/// The stated time (`docs/DELIVERY.md`, Faults): work flows again within it after the fault is over. What it took
+/// is printed; the limit has room for a machine that does other things.
 const FLOWS_AGAIN: Duration = Duration::from_mins(1);
 
 /// A worker that is not quicker than stories come, so that a fault meets it at work.
@@ -98,16 +98,27 @@ fn outcomes(worker: &Worker, outcome: &str) -> u64 {
     worker.metric(&format!("copydesk_stories_total{{outcome=\"{outcome}\"}}")).unwrap_or_default() as u64
 }
 
-/// Waits until the worker ends stories again, and tells how long that took. There must be some left.
+/// Waits until the worker ends stories again, and tells how long that took. Stories must go on coming.
 async fn flows_again(fault: &str, worker: &Worker) -> Duration {
+    flows_again_after(fault, worker, ended(worker)).await
+}
+
+/// The same where no more come: `before` is what the worker had ended while the fault lasted, for it may
+/// have ended all that was left by the time that anybody asks again.
+async fn flows_again_after(fault: &str, worker: &Worker, before: u64) -> Duration {
     let began = Instant::now();
-    let before = ended(worker);
     while ended(worker) <= before {
         assert!(began.elapsed() < FLOWS_AGAIN, "{fault}: work does not flow again: {}", worker.log());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     eprintln!("recovery | {fault} | {} ms", began.elapsed().as_millis());
     began.elapsed()
+}
+
+/// Deliveries beyond the first of each story.
+async fn came_again(world: &World) -> u64 {
+    let last = world.stream("WIRE_RAW").await.cached_info().state.last_sequence;
+    world.consumer().await.delivered.consumer_sequence - last
 }
 
 /// A figure of the process, in KiB (`/proc/<pid>/status`).

@@ -60,8 +60,11 @@ const BLOWS: [Blow; 18] = [
 /// So many of them, the first, in a run that has no time of its own.
 const FEW: usize = 4;
 const COMING: u64 = 30;
-/// What the steady worker may have more at the end than in the beginning: what an allocator keeps.
-const FLAT_KIB: u64 = 64 * 1024;
+/// What the steady worker may have more at the end than in the beginning: what an allocator keeps. Measured: 2 MiB
+/// after 22 minutes, 12 MiB between the least and the most.
+const FLAT_KIB: u64 = 24 * 1024;
+/// The first sizes, before every kind of buffer has been made once, are no beginning: one of so many.
+const WARM_UP: usize = 10;
 
 /// Two workers: one that reaches the server through the proxy and lives through it all, and one that
 /// is killed and started again.
@@ -173,12 +176,10 @@ async fn a_soak_of_random_faults_loses_nothing_and_keeps_its_memory() {
     }
     let published = load.stop().await;
     scene.reached().await;
-    let ledger = match scene.odd {
-        0 => scene.world.verdict(&scene.steady, published).await,
-        odd => scene.world.verdict_without_audit(&scene.steady, published + odd).await,
-    };
+    let ledger = scene.world.verdict(&scene.steady, published + scene.odd).await;
     assert_eq!(ledger.dead() as u64, published / BROKEN_EVERY + scene.odd);
-    let (start, end) = (typical(&sizes[..sizes.len().div_ceil(4)]), typical(&sizes[sizes.len() * 3 / 4..]));
+    let warm = &sizes[sizes.len() / WARM_UP..];
+    let (start, end) = (typical(&warm[..warm.len().div_ceil(4)]), typical(&warm[warm.len() * 3 / 4..]));
     let most = sizes.iter().max().expect("sizes");
     eprintln!(
         "soak | seed {seed}: {} faults in {} s, {published} stories, ledger 0; slowest recovery {slowest:?}; \

@@ -2,18 +2,15 @@
 
 #![allow(dead_code, reason = "each program uses its own part")]
 
-use std::{net::TcpListener, time::Duration};
+use std::time::Duration;
 
 use copydesk::{
     cli::server::{self, PrivateServer},
-    service::{
-        broker,
-        config::{Config, Nats},
-    },
+    service::{broker, config::Config},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{PATIENCE, World};
+use crate::support::{PATIENCE, World, answered, free_port, patient};
 
 /// Three nodes; the first is the world's own server.
 pub(crate) struct Cluster {
@@ -23,10 +20,16 @@ pub(crate) struct Cluster {
 
 const NAMES: [&str; 3] = ["one", "two", "three"];
 
-/// Ports that were free a moment ago: the nodes have to know each other's beforehand.
+/// The nodes have to know each other's ports beforehand.
 fn free_ports() -> Vec<u16> {
-    let listeners: Vec<_> = NAMES.iter().map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
-    listeners.iter().map(|listener| listener.local_addr().expect("an address").port()).collect()
+    let mut ports = Vec::new();
+    while ports.len() < NAMES.len() {
+        let port = free_port();
+        if !ports.contains(&port) {
+            ports.push(port);
+        }
+    }
+    ports
 }
 
 impl Cluster {
@@ -55,8 +58,7 @@ impl Cluster {
             })
             .collect();
         let urls = nodes.iter().map(PrivateServer::url).collect();
-        let nats = Nats { urls, reconnect_delay_max_ms: 200, ..Nats::default() };
-        let config = Config { nats, ..Config::default() };
+        let config = Config { nats: patient(urls), ..Config::default() };
         let broker = broker::connect(&config.nats).await.expect("a connection");
         broker::wait_connected(&broker, &CancellationToken::new()).await;
         let others = nodes.split_off(1);
@@ -102,15 +104,21 @@ impl Cluster {
         }
     }
 
-    /// Asks the leader to hand over.
+    /// Asks the leader to hand over, until one has done it.
     pub(crate) async fn step_down(&self, what: Led) {
         let subject = match what {
             Led::Stream(name) => format!("$JS.API.STREAM.LEADER.STEPDOWN.{name}"),
             Led::Consumer => "$JS.API.CONSUMER.LEADER.STEPDOWN.WIRE_RAW.copydesk".to_owned(),
         };
-        let answer = self.world.broker.client.request(subject, "".into()).await.expect("an answer");
-        let answer: serde_json::Value = serde_json::from_slice(&answer.payload).expect("an answer");
-        assert_eq!(answer["success"], true, "{answer}");
+        // There may be no leader at the moment, or its answer is late.
+        let asked = async || {
+            let answer = self.world.broker.client.request(subject.clone(), "".into()).await;
+            let answer = answer.map_err(|error| error.to_string())?;
+            let words: serde_json::Value =
+                serde_json::from_slice(&answer.payload).map_err(|error| error.to_string())?;
+            if words["success"] == true { Ok(()) } else { Err(words.to_string()) }
+        };
+        answered("a leader that hands over", asked).await;
     }
 
     /// Waits until every copy of every stream is up to date.

@@ -5,13 +5,12 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use copydesk::service::{
     broker::{self, Broker, Receipt},
-    config::Nats,
     names,
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::story;
+use crate::support::{patient, story};
 
 /// Longest wait for a receipt before the story is sent again.
 const RECEIPT: Duration = Duration::from_secs(2);
@@ -27,8 +26,7 @@ pub(crate) struct Load {
 impl Load {
     /// Begins to send.
     pub(crate) async fn start(urls: Vec<String>, per_second: u64) -> Self {
-        let nats = Nats { urls, reconnect_delay_max_ms: 200, ..Nats::default() };
-        let broker = broker::connect(&nats).await.expect("a connection");
+        let broker = broker::connect(&patient(urls)).await.expect("a connection");
         let stop = CancellationToken::new();
         let sending = tokio::spawn(send(broker, per_second, stop.clone()));
         Self { stop, sending }

@@ -9,6 +9,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     fs,
     io::{Read, Write},
     net::TcpStream,
@@ -21,16 +22,17 @@ use async_nats::{
     HeaderMap,
     jetstream::{
         self,
-        consumer::{AckPolicy, pull},
+        consumer::{AckPolicy, DeliverPolicy, pull},
     },
 };
 use copydesk::{
     cli::server::{self, PrivateServer},
     service::{
-        audit::{self, Question},
+        audit::{self, Question, Report},
         broker::{self, Broker},
         config::{Config, Nats},
         names,
+        reading::{self, ReadError},
     },
 };
 use futures_util::StreamExt;
@@ -39,6 +41,23 @@ use tokio_util::sync::CancellationToken;
 
 /// Longest wait for anything; generous, because a test machine may be busy.
 pub const PATIENCE: Duration = Duration::from_mins(2);
+
+/// How the test's own connection waits: longer than a worker, because nobody asks again for a test.
+pub fn patient(urls: Vec<String>) -> Nats {
+    Nats { urls, request_timeout_ms: 30_000, reconnect_delay_max_ms: 200, ..Nats::default() }
+}
+
+/// Asks until there is an answer: on a busy machine a request may run out of its time.
+pub async fn answered<T, E: Display>(what: &str, mut ask: impl AsyncFnMut() -> Result<T, E>) -> T {
+    let began = Instant::now();
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(error) => assert!(began.elapsed() < PATIENCE, "{what}: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
 
 /// A server with a connection of the test's own.
 pub struct World {
@@ -70,7 +89,7 @@ impl World {
         let binary = server::find().expect("a nats-server");
         let server = PrivateServer::start_storing(&binary, &folder.path().join("nats"), storage, extra);
         let server = server.expect("the server starts");
-        let config = Config { nats: Nats { urls: vec![server.url()], ..Nats::default() }, ..Config::default() };
+        let config = Config { nats: patient(vec![server.url()]), ..Config::default() };
         let broker = broker::connect(&config.nats).await.expect("a connection");
         broker::wait_connected(&broker, &CancellationToken::new()).await;
         Self { server, broker, config, folder }
@@ -105,21 +124,37 @@ impl World {
 
     /// Publishes one message and gives its sequence.
     pub async fn publish(&self, subject: &str, headers: HeaderMap, body: &[u8]) -> u64 {
+        // Once, with all patience: sent again it could stand there twice.
+        let mut jetstream = self.broker.jetstream.clone();
+        jetstream.set_timeout(PATIENCE);
         let body = bytes::Bytes::copy_from_slice(body);
-        let ack = self.broker.jetstream.publish_with_headers(subject.to_owned(), headers, body).await;
+        let ack = jetstream.publish_with_headers(subject.to_owned(), headers, body).await;
         ack.expect("published").await.expect("stored").sequence
     }
 
     pub async fn stream(&self, name: &str) -> jetstream::stream::Stream {
-        self.broker.jetstream.get_stream(name).await.expect("the stream")
+        answered(name, async || self.broker.jetstream.get_stream(name).await).await
     }
 
-    /// How many messages a stream holds.
+    /// How many messages a stream holds; none where there is no such stream.
     pub async fn count(&self, name: &str) -> u64 {
-        match self.broker.jetstream.get_stream(name).await {
-            Ok(stream) => stream.cached_info().state.messages,
-            Err(_) => 0,
-        }
+        let count = async || match reading::look(&self.broker.jetstream, name).await {
+            Ok(info) => Ok(info.state.messages),
+            Err(ReadError::Missing(_)) => Ok(0),
+            Err(error) => Err(error),
+        };
+        answered(name, count).await
+    }
+
+    /// What the broker says of the consumer of the input stream.
+    pub async fn consumer(&self) -> jetstream::consumer::Info {
+        let stream = self.stream("WIRE_RAW").await;
+        answered("the consumer", async || stream.consumer_info("copydesk").await).await
+    }
+
+    /// What `copydesk audit` finds.
+    pub async fn audit(&self) -> Report {
+        answered("an audit", async || audit::audit(&self.broker, &self.config, Question::default()).await).await
     }
 
     /// Waits until something about the streams holds.
@@ -148,23 +183,16 @@ impl World {
         .await;
     }
 
-    /// [`World::verdict`] for an input stream that the audit cannot read, because a story's headers are no text.
-    pub async fn verdict_without_audit(&self, worker: &Worker, published: u64) -> Ledger {
+    /// The ledger's verdict when all work is done: each of the stories that were published has exactly
+    /// one end, nothing else has come out, and `copydesk audit` says the same.
+    pub async fn verdict(&self, worker: &Worker, published: u64) -> Ledger {
         self.until_done(worker).await;
         let stored = self.stream("WIRE_RAW").await.cached_info().state.last_sequence;
         assert_eq!(stored, published, "stories on the input stream");
         let ledger = self.ledger().await;
         ledger.assert_each_once(published);
-        ledger
-    }
-
-    /// The ledger's verdict when all work is done: each of the stories that were published has exactly
-    /// one end, and nothing else has come out.
-    pub async fn verdict(&self, worker: &Worker, published: u64) -> Ledger {
-        let ledger = self.verdict_without_audit(worker, published).await;
-        // What `copydesk audit` says is the same.
-        let report = audit::audit(&self.broker, &self.config, Question::default()).await.expect("an audit");
-        assert!(report.verdict.is_clean(), "{:?}", report.verdict);
+        let verdict = self.audit().await.verdict;
+        assert!(verdict.is_clean(), "{verdict:?}");
         ledger
     }
 
@@ -172,33 +200,51 @@ impl World {
     pub async fn ledger(&self) -> Ledger {
         let mut ledger = Ledger::default();
         for name in ["WIRE_ENRICHED", "WIRE_DEAD"] {
-            let stream = self.stream(name).await;
-            let count = stream.cached_info().state.messages as usize;
-            let config = pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() };
-            let consumer = stream.create_consumer(config).await.expect("a consumer");
-            let (mut read, began) = (0, Instant::now());
-            while read < count {
-                assert!(began.elapsed() < PATIENCE, "{read} of {count} messages of {name} could be read");
-                // Few at a time, each asked for: a consumer that is pushed to may stand still behind large messages.
-                let mut batch = consumer.fetch().max_messages(64).messages().await.expect("a batch");
-                while let Some(message) = batch.next().await {
-                    read += 1;
-                    let message = message.expect("a message").message.clone();
-                    let headers = message.headers.clone().unwrap_or_default();
-                    let header = |name| headers.get(name).map(ToString::to_string);
-                    let sequence: u64 =
-                        header(names::SEQUENCE).and_then(|s| s.parse().ok()).expect("an origin sequence");
-                    let entry = Entry {
-                        subject: message.subject.to_string(),
-                        reason: header(names::REASON),
-                        headers: headers.clone(),
-                        body: message.payload.to_vec(),
-                    };
-                    ledger.entries.entry(sequence).or_default().push(entry);
-                }
-            }
+            self.read_all(name, |message| {
+                let headers = message.headers.clone().unwrap_or_default();
+                let header = |name| headers.get(name).map(ToString::to_string);
+                let sequence: u64 = header(names::SEQUENCE).and_then(|s| s.parse().ok()).expect("an origin sequence");
+                let entry = Entry {
+                    subject: message.subject.to_string(),
+                    reason: header(names::REASON),
+                    headers: headers.clone(),
+                    body: message.payload.to_vec(),
+                };
+                ledger.entries.entry(sequence).or_default().push(entry);
+            })
+            .await;
         }
         ledger
+    }
+
+    /// Shows every message that a stream holds. Whatever breaks off goes on behind the last that was seen.
+    async fn read_all(&self, name: &str, mut see: impl FnMut(&jetstream::Message)) {
+        let stream = self.stream(name).await;
+        let count = stream.cached_info().state.messages;
+        let (mut read, mut last, mut began) = (0, 0, Instant::now());
+        while read < count {
+            let config = pull::Config {
+                ack_policy: AckPolicy::None,
+                deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: last + 1 },
+                inactive_threshold: PATIENCE,
+                ..pull::Config::default()
+            };
+            let consumer = answered("a consumer", async || stream.create_consumer(config.clone()).await).await;
+            // Few at a time, each asked for: a consumer that is pushed to may stand still behind large messages.
+            while let Ok(mut batch) = consumer.fetch().max_messages(64).messages().await {
+                let before = read;
+                while let Some(Ok(message)) = batch.next().await {
+                    last = message.info().expect("a place in the stream").stream_sequence;
+                    see(&message);
+                    read += 1;
+                }
+                if read == before || read >= count {
+                    break;
+                }
+                began = Instant::now();
+            }
+            assert!(began.elapsed() < PATIENCE, "{read} of {count} messages of {name} could be read");
+        }
     }
 }
 
@@ -356,6 +402,11 @@ impl Drop for Worker {
 pub fn signal(pid: u32, name: &str) {
     let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status();
     assert!(sent.expect("a shell").success(), "cannot send {name}");
+}
+
+/// A port that was free a moment ago, of those that no system gives to outgoing connections.
+pub fn free_port() -> u16 {
+    server::free_port().expect("a port")
 }
 
 /// A short story of our own; the number makes it one of a kind.
