@@ -233,7 +233,7 @@ impl Desk {
         };
         let times = if is_read {
             let reference = story.reference_time.as_ref();
-            times::run(text, &tokens, &sentences, &grammar, dateline.as_ref(), reference)
+            times::run(text, &tokens, &sentences, &grammar, &names, dateline.as_ref(), reference)
         } else {
             times::Times::default()
         };
@@ -254,6 +254,7 @@ impl Desk {
             grammar: &grammar,
             names: &names,
         });
+        anomalies.extend(entities.doubts());
         let mark = dateline.as_ref().and_then(|dateline| dateline.agency).map(|mark| mark.of(text));
         let home = mark.or(story.source.as_deref()).and_then(places::publisher::home);
         let mut places =

@@ -92,7 +92,9 @@ fn of_names(one: &Prepared) -> usize {
 fn of_times(one: &Prepared) -> usize {
     let (story, found) = (&one.story, &one.findings);
     let (dateline, reference) = (found.dateline.as_ref(), story.reference_time.as_ref());
-    times::run(&story.text, &found.tokens, &found.sentences, &found.grammar, dateline, reference).list.len()
+    times::run(&story.text, &found.tokens, &found.sentences, &found.grammar, &found.names, dateline, reference)
+        .list
+        .len()
 }
 
 fn of_recognise(one: &Prepared) -> usize {

@@ -35,7 +35,7 @@ use super::{
     sentences::Sentence,
     tokens::Token,
 };
-use crate::text::Span;
+use crate::{story::Anomaly, text::Span};
 
 /// What the stage reads: the findings of the stages before it.
 #[derive(Clone, Copy, Debug)]
@@ -188,6 +188,8 @@ pub struct Entity {
     pub acronym: Option<String>,
     /// Country of an organisation, or the country that a place is: an alpha-2 code.
     pub country: Option<&'static str>,
+    /// Whether this stands for no one in particular: a family name that several people of the story bear.
+    pub is_shared: bool,
 }
 
 impl Entity {
@@ -209,6 +211,7 @@ impl Entity {
             kind: None,
             acronym: None,
             country: None,
+            is_shared: false,
         }
     }
 }
@@ -301,12 +304,22 @@ impl Entities {
     }
 }
 
+impl Entities {
+    /// What could not be told of whom it is said.
+    pub fn doubts(&self) -> impl Iterator<Item = Anomaly> {
+        let shared = self.list.iter().filter(|entity| entity.is_shared);
+        shared.filter_map(|entity| Some(Anomaly::at("person.ambiguous", entity.mentions.first()?.span)))
+    }
+}
+
 /// Finds the entities of a story.
 pub fn run(read: &Read<'_>) -> Entities {
     let names = cluster::mend(read.text, read.tokens, read.names);
     let mut draft = Draft::new(read);
     draft.cluster(&names);
+    draft.namesakes();
     draft.roles();
+    draft.merge_seats();
     draft.metonyms();
     draft.pronouns();
     draft.kinds();
@@ -449,6 +462,94 @@ mod tests {
         let role = &entity("Ilse Brandt").roles[0];
         assert_eq!((role.title.of(&story.text), role.time), ("Foreign Minister", RoleTime::Designate));
         assert_eq!(entity("Rafael Soto").nationality, Some(("ES", Basis::Stated)));
+    }
+
+    fn entity<'a>(entities: &'a Entities, name: &str) -> &'a Entity {
+        entities.list.iter().find(|entity| entity.name == name).expect(name)
+    }
+
+    #[test]
+    fn a_family_name_that_could_be_two_peoples_is_one_doubtful_entry() {
+        let (story, entities) = found(
+            "Laura Menden, 54, pleaded guilty in March. Her husband, Luis Menden, wept. A clerk said Menden spent it. \
+             Prosecutors said Menden used the money. A lawyer for Menden had no comment.",
+        );
+        let shared: Vec<&Entity> = entities.list.iter().filter(|entity| entity.is_shared).collect();
+        assert_eq!(shared.len(), 1, "{shared:?}");
+        assert_eq!((shared[0].name.as_str(), shared[0].mentions.len()), ("Menden", 3));
+        let doubts: Vec<Anomaly> = entities.doubts().collect();
+        assert_eq!(doubts.len(), 1);
+        assert_eq!(
+            (doubts[0].code, doubts[0].span.map(|span| span.of(&story.text))),
+            ("person.ambiguous", Some("Menden"))
+        );
+        let (_, entities) = found("Laura Menden met Luis Menden. Menden said that she had lost it. Menden wept.");
+        assert_eq!(entity(&entities, "Laura Menden").mentions.len(), 3, "a pronoun tells");
+    }
+
+    #[test]
+    fn ranks_and_towns_are_no_names() {
+        let (_, entities) = found(
+            "The ship sank, coast guard spokesman Rear Adm. Jose Villar said. Sen. Trey Stewart of Presque Isle left.",
+        );
+        let villar = entity(&entities, "Jose Villar");
+        assert_eq!((villar.given.as_deref(), villar.family.as_deref()), (Some("Jose"), Some("Villar")));
+        assert_eq!(entity(&entities, "Trey Stewart").class, Class::Person);
+        assert_eq!(entity(&entities, "Presque Isle").class, Class::Place);
+    }
+
+    #[test]
+    fn ages_and_whose_lawyer() {
+        let (story, entities) = found(
+            "Maria Cruz, a 38-year-old nurse, clung to a drum. A lawyer for Maria Cruz, Daniel Roark, had no comment. \
+             Analysts at Norland Bank and Hahn were divided. Peter Hahn spoke.",
+        );
+        let (cruz, roark) = (entity(&entities, "Maria Cruz"), entity(&entities, "Daniel Roark"));
+        assert_eq!((cruz.age, cruz.roles[0].title.of(&story.text)), (Some(38), "nurse"));
+        let at = entities.list.iter().position(|entity| entity.name == "Maria Cruz");
+        assert_eq!((roark.roles[0].title.of(&story.text), roark.roles[0].of), ("lawyer", at.map(Owner::Entity)));
+        assert_eq!(entity(&entities, "Peter Hahn").roles, []);
+        let (_, entities) = found("Police said 19-year-old student Ada Lind was seen in Leeds.");
+        assert_eq!(entity(&entities, "Ada Lind").age, Some(19));
+    }
+
+    #[test]
+    fn the_dead_hold_no_role() {
+        let (_, entities) = found(
+            "Eleanor Whitby, the novelist whose portraits won two prizes, died on Monday. \
+             The late President Samuel Okoro wrote to her.",
+        );
+        assert_eq!(entity(&entities, "Eleanor Whitby").roles[0].time, RoleTime::Former);
+        assert_eq!(entity(&entities, "Samuel Okoro").roles[0].time, RoleTime::Late);
+    }
+
+    #[test]
+    fn governments_that_act() {
+        let (_, entities) = found(
+            "Israel's Channel 12 said the cabinet would convene. The White House said an agreement was near. \
+             Washington and Doha have been mediating. Cairo has pressed for more. Berlin has come under pressure.",
+        );
+        let mentions = |name: &str| entity(&entities, name).mentions.len();
+        assert_eq!(mentions("Government of United States"), 2, "no cabinet before it is named");
+        for country in ["Qatar", "Egypt", "Germany"] {
+            assert_eq!(mentions(&format!("Government of {country}")), 1);
+        }
+    }
+
+    #[test]
+    fn a_seat_is_one_entry() {
+        let (_, entities) = found(
+            "The Kremlin said that it was ready. Kremlin spokesman Oleg Petrov denied it. The Kremlin was silent then.",
+        );
+        assert_eq!(entities.list.iter().filter(|entity| entity.name == "Kremlin").count(), 1);
+    }
+
+    #[test]
+    fn two_leaders_and_one_pronoun() {
+        let chains = chains(
+            "President Recep Tan spoke to Oleg Petrov on Sunday. The Turkish leader thanked the Russian president for his help.",
+        );
+        assert!(chains.iter().flatten().all(|mention| mention != "his"), "{chains:?}");
     }
 
     #[test]

@@ -117,6 +117,10 @@ struct Subject {
     margin: f32,
 }
 
+/// What it is worth for a capital that its name stands for a government.
+const SEAT: f32 = 30.0;
+/// What a region loses to the capital of its country that bears its name.
+const NAMESAKE_REGION: f32 = 3.0;
 /// What the publisher's own country is worth: less than anything that the story says.
 const HOME: f32 = 1.0;
 
@@ -134,6 +138,7 @@ pub fn run(text: &str, entities: &Entities, dateline: Option<&Dateline>, home: O
             continue;
         }
         let mut candidates = candidates(&entity.name, entity.country, index);
+        prefer_seat(&mut candidates, entity.mentions.iter().any(|m| m.stands_for.is_some()));
         let named = entity.mentions.iter().filter(|mention| mention.kind == MentionKind::Name);
         for mention in named.take(DRAWING_MAX) {
             let Some(container) = container(text, mention.span, index) else { continue };
@@ -274,6 +279,22 @@ fn candidates(name: &str, iso2: Option<&str>, index: &Index) -> Vec<Candidate> {
         found.extend(places.into_iter().map(candidate));
     }
     found
+}
+
+/// A capital that bears the name of a region of its own country: the region is meant where the story says so by its
+/// other places, and never by a name that stands for the government.
+fn prefer_seat(candidates: &mut [Candidate], governs: bool) {
+    let seat = candidates.iter().find(|candidate| candidate.place.kind == Kind::City && candidate.place.is_capital);
+    let Some(country) = seat.and_then(|seat| seat.country) else { return };
+    for candidate in candidates.iter_mut() {
+        let is_seat = candidate.place.kind == Kind::City && candidate.place.is_capital;
+        let is_own = candidate.country.is_some_and(|own| own.iso2 == country.iso2);
+        if is_seat && governs {
+            candidate.own += SEAT;
+        } else if candidate.place.kind == Kind::Admin1 && is_own {
+            candidate.own -= NAMESAKE_REGION;
+        }
+    }
 }
 
 fn candidate(place: Place) -> Candidate {
@@ -426,6 +447,14 @@ mod tests {
             read("Officials in Hanoi and Haiphong met in Vietnam on Monday. The minister left Paris on Sunday.\n");
         lies(&record, "Hanoi", "VN", 21.0, "prominence");
         lies(&record, "Paris", "FR", 48.9, "prominence");
+    }
+
+    #[test]
+    fn the_capital_goes_before_the_state_of_its_name() {
+        lies(&read("The envoy flew to Washington on Monday.\n"), "Washington", "US", 38.9, "prominence");
+        let record = read("The road from Seattle to Tacoma and Spokane in Washington was closed on Monday.\n");
+        lies(&record, "Washington", "US", 47.5, "context");
+        lies(&read("Washington and Doha have been mediating.\n"), "Washington", "US", 38.9, "prominence");
     }
 
     #[test]

@@ -55,8 +55,14 @@ use self::{
     value::Point,
 };
 pub use self::{meaning::Modifier, resolve::TimeKind};
-use super::{dateline::Dateline, grammar::Grammar, sentences::Sentence, tokens::Token};
-use crate::{story::ReferenceTime, text::Span};
+use super::{
+    dateline::Dateline,
+    grammar::Grammar,
+    names::{self, Class},
+    sentences::Sentence,
+    tokens::Token,
+};
+use crate::{model::tagger::Upos, story::ReferenceTime, text::Span};
 
 /// More times than this are not read in one story.
 pub const TIMES_MAX: usize = 20_000;
@@ -128,6 +134,7 @@ pub fn run(
     tokens: &[Token],
     sentences: &[Sentence],
     grammar: &Grammar,
+    names: &[names::Mention],
     dateline: Option<&Dateline>,
     reference: Option<&ReferenceTime>,
 ) -> Times {
@@ -144,6 +151,7 @@ pub fn run(
             }
             items.clear();
             items::read(text, within, range.start as usize, &mut items);
+            without_verbs(&mut items, grammar);
             is_ancient |= items.iter().any(|item| item.word() == Some(Word::Bc));
             read_sentence(text, &items, &range, is_ancient, &mut reads);
         }
@@ -154,6 +162,7 @@ pub fn run(
         items::read(text, rest, from as usize, &mut items);
         read_sentence(text, &items, &(from..tokens.len() as u32), is_ancient, &mut reads);
     }
+    without_named(&mut reads, names);
     let tenses = Tenses { text, tokens, grammar };
     // "soon fell" tells of the past.
     reads.retain(|read| {
@@ -162,6 +171,26 @@ pub fn run(
             || tenses.around(&read.tokens, &read.sentence) != Some(Side::Past)
     });
     resolve_all(text, &reads, tenses, dateline, reference)
+}
+
+/// "would last four days" points at no days before: there "last" is a verb.
+fn without_verbs(items: &mut [Item], grammar: &Grammar) {
+    for item in items.iter_mut().filter(|item| item.word() == Some(Word::Last)) {
+        if grammar.words.get(item.token as usize).is_some_and(|word| word.upos == Upos::Verb) {
+            item.kind = Kind::Other;
+        }
+    }
+}
+
+/// "Port Regent Daily News" comes out every day, and says nothing of when.
+fn without_named(reads: &mut Vec<Read>, names: &[names::Mention]) {
+    reads.retain(|read| {
+        let first = names.partition_point(|name| name.span.end <= read.span.start);
+        names.get(first).is_none_or(|name| {
+            let is_part = name.span.contains(read.span) && name.span != read.span;
+            !(is_part && matches!(name.class, Class::Organisation | Class::Person | Class::Work))
+        })
+    });
 }
 
 fn read_sentence(text: &str, items: &[Item], sentence: &Range<u32>, is_ancient: bool, reads: &mut Vec<Read>) {
@@ -288,6 +317,9 @@ fn resolve_all(
     let mut without = Context { is_narrative: narrative, ..Context::default() };
     let mut times = Times { list: Vec::with_capacity(reads.len()), dateline: dateline_index };
     let (mut last, mut last_day, mut last_quarter) = (None, None, None::<(usize, usize)>);
+    let filed = dateline_time.as_ref().and_then(|time| time.point).filter(|point| point.is_day());
+    // The sentence of the last day, where that day lies ahead of the story.
+    let mut ahead: Option<Range<u32>> = None;
     let mut sentence = (0..0, 0_usize);
     for (index, read) in reads.iter().enumerate() {
         if sentence.0 != read.sentence {
@@ -300,15 +332,21 @@ fn resolve_all(
         }
         let is_dateline = dateline_index == Some(index);
         let side = if asks_tense(&read.meaning) { tenses.around(&read.tokens, &read.sentence) } else { None };
-        let alone = resolve(&read.meaning, &without, side);
+        // "OPEC would meet on Sunday. Prices fell by 11 a.m.": the clock is that of the day of the story.
+        let is_today = ahead.as_ref().is_some_and(|sentence| *sentence != read.sentence)
+            && is_clock(&read.meaning)
+            && tenses.around(&read.tokens, &read.sentence) != Some(Side::Future);
+        let today = |context: &Context| Context { last_day: filed.filter(|_| is_today), ..*context };
+        let alone = resolve(&read.meaning, &if is_today { today(&without) } else { without }, side);
         let found = match dateline_time.take_if(|_| is_dateline) {
             Some(found) => found,
-            None => resolve(&read.meaning, &with, side),
+            None => resolve(&read.meaning, &if is_today { today(&with) } else { with }, side),
         };
         let meaning = anchored_meaning(&read.meaning, &found);
         let anchor = match found.rests {
             Rests::Words => None,
             Rests::Base => dateline_index.filter(|dateline| *dateline != index && *dateline < reads.len()),
+            Rests::Context if is_today => dateline_index,
             Rests::Context => match meaning {
                 Hangs::Quarter => last_quarter.map(|(index, _)| index).or(last),
                 Hangs::Day => last_day.or(last),
@@ -328,6 +366,7 @@ fn resolve_all(
             last = Some(index);
             if point.is_day() {
                 last_day = Some(index);
+                ahead = looks_ahead(&read.meaning, side).then(|| read.sentence.clone());
             }
             if matches!(point, Point::Quarter { .. } | Point::Half { .. }) {
                 last_quarter = Some((index, sentence.1));
@@ -347,6 +386,21 @@ fn resolve_all(
         });
     }
     times
+}
+
+/// Whether an expression is a clock without a day.
+fn is_clock(meaning: &Meaning) -> bool {
+    let pointers = [meaning::Pointer::Tense, meaning::Pointer::Same];
+    matches!(meaning, Meaning::Moment { moment: meaning::Moment::Clock { .. }, pointer } if pointers.contains(pointer))
+}
+
+/// Whether an expression names a day that is still to come.
+fn looks_ahead(meaning: &Meaning, side: Option<Side>) -> bool {
+    match meaning {
+        Meaning::Days { days, .. } => *days > 0,
+        Meaning::Calendar { pointer: meaning::Pointer::Next, .. } => true,
+        _ => side == Some(Side::Future),
+    }
 }
 
 /// What an expression hangs on when it hangs on the text.
@@ -507,6 +561,45 @@ The board met at 10:30 a.m. on Friday and again late on Sunday night.
     fn the_tense_tells_which_day() {
         testing::values("He spoke on Friday.", Some("2031-03-04"), &[("Friday", "2031-02-28")]);
         testing::values("He will speak on Friday.", Some("2031-03-04"), &[("Friday", "2031-03-07")]);
+    }
+
+    #[test]
+    fn an_infinitive_tells_of_what_has_happened_or_of_what_is_planned() {
+        let day = Some("2031-03-04");
+        testing::values("They came from behind to beat the visitors on Sunday.", day, &[("Sunday", "2031-03-02")]);
+        testing::values("The two sides agreed to meet on Sunday.", day, &[("Sunday", "2031-03-09")]);
+        testing::values("The talks were due to resume on Sunday.", day, &[("Sunday", "2031-03-09")]);
+    }
+
+    #[test]
+    fn a_clock_is_not_that_of_a_day_to_come() {
+        let day = Some("2031-03-04");
+        testing::values(
+            "The board will meet on Sunday. Prices had dropped by 1145 GMT.",
+            day,
+            &[("Sunday", "2031-03-09"), ("1145 GMT", "2031-03-04T11:45")],
+        );
+        testing::values(
+            "Police were called on Monday. They found at 1:30 a.m. that the door was open.",
+            day,
+            &[("Monday", "2031-03-03"), ("1:30 a.m.", "2031-03-03T01:30")],
+        );
+    }
+
+    #[test]
+    fn what_lasts_is_not_the_last() {
+        testing::values("The truce would last four days.", None, &[("four days", "P4D")]);
+        testing::values("It rained in the last four days.", None, &[("the last four days", "P4D")]);
+    }
+
+    #[test]
+    fn a_paper_is_no_time() {
+        let text = "It was published in the Bangor Daily News on Friday.";
+        let envelope = serde_json::json!({"text": text, "language": "en"}).to_string();
+        let story = crate::decode::decode(envelope.as_bytes(), &crate::decode::Hints::default()).expect("a story");
+        let times = crate::extract::Desk::new().find(&story).times;
+        let found: Vec<&str> = times.list.iter().map(|time| time.span.of(text)).collect();
+        assert_eq!(found, ["Friday"]);
     }
 
     #[test]

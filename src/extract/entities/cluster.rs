@@ -138,6 +138,12 @@ impl Draft<'_> {
                 }
                 fitting.sort_unstable();
                 fitting.dedup();
+                if let [team] = core
+                    && fitting.is_empty()
+                    && lexicon().organisation_kind(team) == Some("team")
+                {
+                    fitting = Self::teams_called(team, name, &bodies, &entity_of);
+                }
                 if let Some(long) = self.introduced(name, &bodies, &ends) {
                     fitting = vec![entity_of[long]];
                 }
@@ -161,6 +167,17 @@ impl Draft<'_> {
                 self.list[entity].acronym.get_or_insert_with(|| text.to_owned());
             }
         }
+    }
+
+    /// The teams named before whose names end in this word: "United" is the one "Port United" of the story.
+    fn teams_called(team: &String, name: &Name, bodies: &[(&Name, Vec<String>)], entity_of: &[usize]) -> Vec<usize> {
+        let longer = bodies.iter().zip(entity_of).filter(|((long, words), _)| {
+            long.tokens.0 < name.tokens.0 && words.len() > 1 && words.last() == Some(team)
+        });
+        let mut found: Vec<usize> = longer.take(NAMESAKES_MAX).map(|(_, entity)| *entity).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     /// The organisation that stands right before a bracket in which this name stands: "Port Workers (PW)".
@@ -307,10 +324,77 @@ pub(super) fn mend(text: &str, tokens: &[Token], names: &[Name]) -> Vec<Name> {
         *name
     });
     let mut mended: Vec<Name> = mended.collect();
+    let towns: Vec<Name> = mended.iter_mut().filter_map(|name| cut_town(name, text, tokens)).collect();
+    mended.extend(towns);
     let unseen = unseen_families(text, tokens, &mended, &families);
     mended.extend(unseen);
+    let acronyms = acronyms(text, tokens, &mended);
+    mended.extend(acronyms);
     mended.sort_by_key(|name| name.span.start);
     mended
+}
+
+/// The home town out of "Ada Lind of Port Regent", which becomes "Ada Lind"; "Joan of Arc" stays whole.
+fn cut_town(name: &mut Name, text: &str, tokens: &[Token]) -> Option<Name> {
+    if name.class != Class::Person {
+        return None;
+    }
+    let (start, end) = name.tokens;
+    let of = (start + 2..end.saturating_sub(1)).find(|at| word_at(text, tokens, *at) == "of")?;
+    let (last, town, town_end) =
+        (tokens.get(of as usize - 1)?, tokens.get(of as usize + 1)?, tokens.get(end as usize - 1)?);
+    let person = Span { start: name.span.start, end: last.span.end };
+    let named = lexicon().honorifics_in(&folded(person.of(text)));
+    if folded(person.of(text)).len() - named < 2 {
+        return None;
+    }
+    let span = Span { start: town.span.start, end: town_end.span.end };
+    let place = Name { class: Class::Place, span, tokens: (of + 1, end), ..*name };
+    (name.span, name.tokens) = (person, (start, of));
+    Some(place)
+}
+
+fn word_at<'a>(text: &'a str, tokens: &[Token], at: u32) -> &'a str {
+    tokens.get(at as usize).map_or("", |token| token.span.of(text))
+}
+
+/// How many letters an acronym may have.
+const ACRONYM_LETTERS: std::ops::RangeInclusive<usize> = 2..=8;
+/// How many acronyms of one story are taken up.
+const ACRONYMS_MAX: usize = 200;
+
+/// Acronyms that a story introduces beside the long form and that the names stage passed over, wherever they stand:
+/// "Port Regent Transport (PRT)", "the Port Regent Transport, or PRT,".
+fn acronyms(text: &str, tokens: &[Token], names: &[Name]) -> Vec<Name> {
+    let mut introduced: HashMap<&str, u8> = HashMap::new();
+    for name in names.iter().filter(|name| name.class == Class::Organisation) {
+        let word = |by: u32| word_at(text, tokens, name.tokens.1 + by);
+        let acronym = match (word(0), word(1), word(2)) {
+            ("(", acronym, ")") | (",", "or", acronym) => acronym,
+            _ => continue,
+        };
+        let is_one = ACRONYM_LETTERS.contains(&acronym.len()) && acronym.bytes().all(|byte| byte.is_ascii_uppercase());
+        let fits = || initials(&folded(name.span.of(text))).iter().any(|initials| initials == acronym);
+        if is_one && introduced.len() < ACRONYMS_MAX && fits() {
+            introduced.entry(acronym).or_insert(name.confidence_percent);
+        }
+    }
+    if introduced.is_empty() {
+        return Vec::new();
+    }
+    let mut is_named = vec![false; tokens.len()];
+    for name in names {
+        if let Some(within) = is_named.get_mut(name.tokens.0 as usize..name.tokens.1 as usize) {
+            within.fill(true);
+        }
+    }
+    let unseen = tokens.iter().zip(is_named).enumerate().filter(|(_, (_, is_named))| !is_named);
+    let found = unseen.filter_map(|(at, (token, _))| {
+        let confidence_percent = *introduced.get(token.span.of(text))?;
+        let tokens = (at as u32, at as u32 + 1);
+        Some(Name { span: token.span, class: Class::Organisation, confidence_percent, tokens })
+    });
+    found.collect()
 }
 
 /// "the Hales", where the names stage saw no name.

@@ -7,7 +7,7 @@
 //!
 //! A description joins the one entity that fits it; where two fit it joins none.
 
-use super::{Draft, Entity, Mention, MentionKind, cluster::country_of, draft::is_government, lexicon::lexicon};
+use super::{Draft, Entity, Mention, MentionKind, Owner, cluster::country_of, draft::is_government, lexicon::lexicon};
 use crate::{
     extract::{names::Class, places::publisher},
     gazetteer::countries,
@@ -23,6 +23,8 @@ const COUNTRY_SENTENCES_BACK: usize = 3;
 /// How many tokens the name of a numbered event may have.
 const EVENT_TOKENS_MAX: u32 = 16;
 
+/// How many names joined by "and" are climbed to the first.
+const JOINED_MAX: usize = 4;
 /// How many tokens behind "of" may hold the country.
 const OF_TOKENS_MAX: u32 = 3;
 
@@ -46,10 +48,7 @@ impl Draft<'_> {
             let seat = lexicon().seats.get(entity.name.as_str()).and_then(|code| countries::by_iso(code));
             for (at, mention) in entity.mentions.iter().enumerate().filter(|(_, m)| m.kind == MentionKind::Name) {
                 let head = self.head_of(mention.tokens.start, mention.tokens.end);
-                let verb = self.head(head).unwrap_or(head);
-                let acts = self.relation(head) == Relation::Nsubj
-                    && lexicon().acts.contains(self.lemma(verb))
-                    && self.upos(verb) == Upos::Verb;
+                let acts = self.acts(head);
                 let house = lexicon().houses.get(entity.name.as_str()).filter(|_| acts);
                 match (seat, country) {
                     (Some(_), _) if self.is_visited(mention.tokens.start, head) => {}
@@ -79,6 +78,43 @@ impl Draft<'_> {
             let copy = Mention { stands_for: None, ..mention.clone() };
             if let Some(government) = stands_for {
                 self.put(government, copy);
+            }
+        }
+    }
+
+    /// Whether a name is the subject of a verb of deciding or speaking, alone or joined: "Leeds and York urged".
+    fn acts(&self, name: u32) -> bool {
+        let mut subject = name;
+        for _ in 0..JOINED_MAX {
+            match self.head(subject) {
+                Some(head) if self.relation(subject) == Relation::Conj => subject = head,
+                _ => break,
+            }
+        }
+        let Some(verb) = self.head(subject).filter(|_| self.relation(subject) == Relation::Nsubj) else { return false };
+        // "has come under pressure", "came under fire"
+        let pressed = self.lemma(verb) == "come" && self.word(verb + 1).eq_ignore_ascii_case("under");
+        self.upos(verb) == Upos::Verb && (pressed || lexicon().acts.contains(self.lemma(verb)))
+    }
+
+    /// One entry for a seat of government that the names stage took for a place here and for a body there.
+    pub(super) fn merge_seats(&mut self) {
+        for (name, _) in lexicon().seats.iter() {
+            let called = |class: Class| move |entity: &Entity| entity.class == class && entity.name == *name;
+            let (Some(place), Some(body)) = (self.only(called(Class::Place)), self.only(called(Class::Organisation)))
+            else {
+                continue;
+            };
+            // A building that is spoken of more often as a place is one.
+            let is_place = self.list[place].mentions.len() > self.list[body].mentions.len();
+            let (from, to) = if is_place { (body, place) } else { (place, body) };
+            for mention in std::mem::take(&mut self.list[from].mentions) {
+                self.move_to(to, mention);
+            }
+            for role in self.list.iter_mut().flat_map(|entity| &mut entity.roles) {
+                if role.of == Some(Owner::Entity(from)) {
+                    role.of = Some(Owner::Entity(to));
+                }
             }
         }
     }
@@ -206,7 +242,7 @@ impl Draft<'_> {
         if governs {
             let entity = match country {
                 Some(country) => Some(self.government(country)),
-                None if definite && !of && first + 1 == noun => self.only(is_government),
+                None if definite && !of && first + 1 == noun => self.government_before(first),
                 None => None,
             };
             if let Some(entity) = entity {
@@ -253,6 +289,19 @@ impl Draft<'_> {
             end += 2;
         }
         self.add(entity, first, end, MentionKind::Nominal, 70);
+    }
+
+    /// The one government that the story has spoken of; of the country that the sentence names, if it names any.
+    fn government_before(&self, at: u32) -> Option<usize> {
+        let start = self.read.tokens.get(at as usize)?.span.start;
+        let sentence = self.read.sentences.get(self.sentence(at) as usize)?;
+        let from = sentence.tokens.start.max(at.saturating_sub(SENTENCE_TOKENS_MAX));
+        let named: Vec<&'static str> = (from..at).filter_map(|token| self.country_at(token)).collect();
+        self.only(|entity| is_government(entity) && entity.mentions.iter().any(|mention| mention.span.end <= start))
+            .filter(|found| {
+                let country = self.list.get(*found).and_then(|entity| entity.country);
+                named.is_empty() || country.is_some_and(|country| named.contains(&country))
+            })
     }
 
     /// The only entity for which something holds.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Entity, Mention, MentionKind, Read};
+use super::{Entity, Mention, MentionKind, Read, people::Namesake};
 use crate::{
     extract::names::Class,
     gazetteer::countries::Country,
@@ -21,6 +21,8 @@ pub(super) struct Draft<'a> {
     pub(super) list: Vec<Entity>,
     /// Family names of the story, folded.
     pub(super) families: HashSet<String>,
+    /// Short forms that could be several people's, until pronouns have been looked at.
+    pub(super) namesakes: Vec<Namesake>,
     /// How many pairs of names were compared, for the test that says that this grows with the story and no faster.
     pub(super) compared: usize,
     countries: HashMap<&'static str, usize>,
@@ -60,6 +62,7 @@ impl<'a> Draft<'a> {
             quoted,
             list: Vec::new(),
             families: HashSet::new(),
+            namesakes: Vec::new(),
             compared: 0,
             countries: HashMap::new(),
             governments: HashMap::new(),
@@ -141,6 +144,16 @@ impl<'a> Draft<'a> {
             entity.confidence_percent = entity.confidence_percent.max(mention.confidence_percent);
             entity.mentions.push(mention);
         }
+    }
+
+    /// Gives a mention that another entity had.
+    pub(super) fn move_to(&mut self, entity: usize, mention: Mention) {
+        for at in mention.tokens.clone() {
+            if let Some(owner) = self.owners.get_mut(at as usize) {
+                *owner = entity as u32 + 1;
+            }
+        }
+        self.put(entity, mention);
     }
 
     pub(super) fn open(&mut self, entity: Entity) -> usize {

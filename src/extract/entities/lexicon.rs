@@ -11,6 +11,8 @@ use super::Gender;
 pub(super) struct Lexicon {
     /// Honorifics, with the gender that they tell.
     pub(super) honorifics: HashMap<&'static str, Option<Gender>>,
+    /// Words that make one rank with the honorific behind them: "Rear Adm."
+    ranks: HashSet<&'static str>,
     /// Role nouns in the singular, with their class.
     pub(super) roles: HashMap<&'static str, RoleClass>,
     /// Nouns for bodies, with the kind of body.
@@ -69,9 +71,26 @@ fn gender(key: &str) -> Option<Gender> {
     }
 }
 
+/// Kinds of reporting verbs whose subject decides or speaks; a study shows and a town sees much as well.
+const ACTING: [&str; 7] = ["say", "ask", "deny", "promise", "threaten", "want", "judge"];
+/// Reporting verbs with another sense for which a place is often the subject: "Paris continues to draw crowds".
+const OTHER_SENSES: [&str; 6] = ["continue", "post", "echo", "celebrate", "wish", "long"];
+
+/// Verbs of the list of reporting verbs whose subject acts.
+fn cue_verbs() -> impl Iterator<Item = &'static str> {
+    let all = lines(include_str!("../../../data/lexicon/cue_verbs.txt"));
+    let acting = all.filter(|(key, _)| key.split(' ').next().is_some_and(|kind| ACTING.contains(&kind)));
+    acting.flat_map(|(_, verbs)| verbs.split_whitespace()).filter(|verb| !OTHER_SENSES.contains(verb))
+}
+
 fn read() -> Lexicon {
     let mut honorifics = HashMap::new();
+    let mut ranks = HashSet::new();
     for (key, words) in lines(include_str!("../../../data/lexicon/honorifics.txt")) {
+        if key == "before" {
+            ranks.extend(words.split_whitespace());
+            continue;
+        }
         honorifics.extend(words.split_whitespace().map(|word| (word, gender(key))));
     }
     let mut roles = HashMap::new();
@@ -117,6 +136,7 @@ fn read() -> Lexicon {
             _ => acts.extend(rest.split_whitespace()),
         }
     }
+    acts.extend(cue_verbs());
     let events = include_str!("../../../data/lexicon/events.txt").lines().filter(|line| !line.starts_with('#'));
     let mut given_names = HashMap::new();
     for (key, names) in lines(include_str!("../../../data/lexicon/given_names.txt")) {
@@ -126,6 +146,7 @@ fn read() -> Lexicon {
     let agencies = include_str!("../../../data/lexicon/agencies.txt").lines().filter(|line| !line.starts_with('#'));
     Lexicon {
         honorifics,
+        ranks,
         roles,
         bodies,
         organisation_words,
@@ -187,6 +208,22 @@ impl Lexicon {
         self.honorifics.contains_key(word.trim_end_matches('.').to_lowercase().as_str())
     }
 
+    /// How many words at the head of a name are honorifics and ranks, not counting the last word of all.
+    pub(super) fn honorifics_in(&self, words: &[String]) -> usize {
+        let mut count = 0;
+        while count + 1 < words.len() {
+            let rank = self.ranks.contains(words[count].trim_end_matches('.'));
+            if self.is_honorific(&words[count]) {
+                count += 1;
+            } else if rank && count + 2 < words.len() && self.is_honorific(&words[count + 1]) {
+                count += 2;
+            } else {
+                break;
+            }
+        }
+        count
+    }
+
     /// The gender that an honorific tells.
     pub(super) fn honorific(&self, word: &str) -> Option<Gender> {
         self.honorifics.get(word.trim_end_matches('.').to_lowercase().as_str()).copied().flatten()
@@ -212,6 +249,9 @@ mod tests {
         assert!(lists.is_pet_name("bill", "william") && !lists.is_pet_name("bill", "robert"));
         assert_eq!(lists.bodies.get("authorities"), Some(&"government"));
         assert_eq!(lists.given_names.get("hillary"), Some(&Gender::Female));
+        assert!(lists.acts.contains("press") && !lists.acts.contains("continue"));
+        let words = ["rear", "adm.", "juan", "rear"].map(str::to_owned);
+        assert_eq!((lists.honorifics_in(&words), lists.honorifics_in(&words[2..])), (2, 0));
         assert!(lists.acts.contains("intend") && lists.events.contains("summit"));
     }
 }

@@ -6,12 +6,16 @@
 //! ```
 //!
 //! A pet name joins only a person of the same family name, and only where nothing speaks against it: not where the
-//! story names both in one breath, and not where one is "Jr.". What fits two people joins neither.
+//! story names both in one breath, and not where one is "Jr.".
+//!
+//! A family name that two people bear means the one whose gender an honorific or a pronoun tells; the one who alone was
+//! named before it; or the first who was named, where the story keeps the full name for the others. Else it joins
+//! neither: all such mentions stand in one entry of their own, which the record tells as doubtful.
 //! A short form that the names stage did not see is taken up where a single person has that family name.
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Draft, Entity, MentionKind, cluster::folded, lexicon::lexicon};
+use super::{Draft, Entity, Gender, MentionKind, cluster::folded, lexicon::lexicon};
 use crate::{
     extract::names::{Class, Mention as Name},
     model::tagger::Upos,
@@ -26,6 +30,8 @@ const PARTICLES: [&str; 26] = [
 const SUFFIXES: [&str; 6] = ["jr", "jr.", "sr", "sr.", "ii", "iii"];
 /// How many people of one family name are compared with a new name.
 const NAMESAKES_MAX: usize = 50;
+/// How sure a short form that could be several people's is of whom it means, at most.
+const SHARED_PERCENT_MAX: u8 = 50;
 /// How short a family name may be that is taken up without the names stage.
 const RECOVERED_CHARS_MIN: usize = 3;
 
@@ -170,6 +176,13 @@ struct Person<'a> {
     pet: Option<String>,
 }
 
+/// A short form that fits several people, by the word for the family.
+pub(super) struct Namesake {
+    pub(super) name: Name,
+    word: String,
+    pub(super) fitting: Vec<usize>,
+}
+
 const MARKS: [char; 4] = ['"', '“', '”', '„'];
 
 impl Draft<'_> {
@@ -182,9 +195,7 @@ impl Draft<'_> {
                 let pet = text.split_whitespace().skip(1).find(|word| word.starts_with(MARKS) && word.ends_with(MARKS));
                 let kept: Vec<&str> = text.split_whitespace().filter(|word| Some(*word) != pet).collect();
                 let mut words = folded(&kept.join(" "));
-                while words.len() > 1 && lexicon().is_honorific(&words[0]) {
-                    words.remove(0);
-                }
+                words.drain(..lexicon().honorifics_in(&words));
                 Person { name, words, pet: pet.map(|pet| pet.trim_matches(MARKS).to_lowercase()) }
             })
             .filter(|person| !person.words.is_empty())
@@ -193,6 +204,10 @@ impl Draft<'_> {
         let mut entity_of: Vec<Option<usize>> = vec![None; people.len()];
         self.long_forms(&people, &mut known, &mut entity_of);
         self.couples(&people, &mut known, &mut entity_of);
+        let mut bearers: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (index, entity) in entity_of.iter().enumerate() {
+            bearers.entry(entity.unwrap_or(usize::MAX)).or_default().push(index);
+        }
         for index in 0..people.len() {
             if entity_of[index].is_some() {
                 continue;
@@ -207,11 +222,15 @@ impl Draft<'_> {
             self.compared += fitting.len();
             fitting.sort_unstable();
             fitting.dedup();
-            let entity = self.choose(people[index].name, &fitting).filter(|_| !fitting.is_empty());
-            entity_of[index] = Some(match entity {
-                Some(entity) => entity,
-                None => self.person(&people[index], &mut known),
-            });
+            entity_of[index] = match (self.choose(people[index].name, index, &fitting, &bearers), fitting.is_empty()) {
+                (Some(entity), _) => Some(entity),
+                (None, true) => Some(self.person(&people[index], &mut known)),
+                (None, false) => {
+                    let word = word.clone();
+                    self.namesakes.push(Namesake { name: *people[index].name, word, fitting });
+                    None
+                }
+            };
         }
         for (person, entity) in people.iter().zip(entity_of) {
             if let Some(entity) = entity {
@@ -266,19 +285,81 @@ impl Draft<'_> {
         (0..people.len().saturating_sub(1)).filter(joined).map(|at| (at, at + 1)).collect()
     }
 
-    /// One of several people whom a short form fits: the only one, or the only one of that honorific's gender.
-    fn choose(&self, name: &Name, fitting: &[usize]) -> Option<usize> {
+    /// One of several people whom a short form fits: the only one; the only one of that honorific's gender; the only one
+    /// named so far; or the first of them, where the story goes on to call the others by their full names alone.
+    fn choose(
+        &self,
+        name: &Name,
+        index: usize,
+        fitting: &[usize],
+        bearers: &HashMap<usize, Vec<usize>>,
+    ) -> Option<usize> {
         if let [one] = fitting {
             return Some(*one);
         }
-        let told = lexicon().honorific(self.before(name.tokens.0))?;
-        let mut of_gender = fitting.iter().copied().filter(|entity| {
-            let entity = &self.list[*entity];
-            let given = entity.given.as_deref().unwrap_or_default().to_lowercase();
-            let first = given.split(' ').next().unwrap_or_default();
-            lexicon().given_names.get(first).is_some_and(|gender| *gender == told)
-        });
-        of_gender.next().filter(|_| of_gender.next().is_none())
+        if let Some(told) = self.honorific_of(name) {
+            return self.only_of_gender(fitting, told);
+        }
+        let named = |entity: usize| bearers.get(&entity).map_or(&[][..], Vec::as_slice);
+        let first_of = |entity: usize| named(entity).first().copied().filter(|first| *first < index);
+        let mut before: Vec<(usize, usize)> =
+            fitting.iter().filter_map(|entity| Some((first_of(*entity)?, *entity))).collect();
+        before.sort_unstable();
+        match before[..] {
+            [] => None,
+            [(_, one)] => Some(one),
+            [(_, first), (second, _), ..] => {
+                let is_short = named(first).iter().all(|at| *at < second);
+                let others_are_long = before.iter().skip(1).all(|(_, other)| named(*other).len() > 1);
+                (is_short && others_are_long).then_some(first)
+            }
+        }
+    }
+
+    /// The one of several people who is of a gender, or whom the others leave over by being of the other one.
+    pub(super) fn only_of_gender(&self, fitting: &[usize], told: Gender) -> Option<usize> {
+        let of = |wanted: &dyn Fn(Option<Gender>) -> bool| {
+            let mut found = fitting.iter().copied().filter(|entity| wanted(self.gender_of(*entity)));
+            found.next().filter(|_| found.next().is_none())
+        };
+        let is_told = fitting.iter().any(|entity| self.gender_of(*entity) == Some(told));
+        if is_told { of(&|gender| gender == Some(told)) } else { of(&|gender| gender.is_none()) }
+    }
+
+    /// The gender that the story or the given name tells of a person.
+    fn gender_of(&self, entity: usize) -> Option<Gender> {
+        let entity = self.list.get(entity)?;
+        let given = entity.given.as_deref().unwrap_or_default().to_lowercase();
+        let first = given.split([' ', '-']).next().unwrap_or_default();
+        entity.gender.map(|(gender, _)| gender).or_else(|| lexicon().given_names.get(first).copied())
+    }
+
+    /// The gender that the honorific before a name, or at its head, tells.
+    fn honorific_of(&self, name: &Name) -> Option<Gender> {
+        let first = name.span.of(self.read.text).split_whitespace().next().unwrap_or_default();
+        [self.before(name.tokens.0), first].into_iter().find_map(|word| lexicon().honorific(word))
+    }
+
+    /// Short forms that could be several people's: whom a pronoun tells, else one entry for all of a name.
+    pub(super) fn namesakes(&mut self) {
+        let waiting = std::mem::take(&mut self.namesakes);
+        let mut shared: HashMap<String, usize> = HashMap::new();
+        for namesake in waiting {
+            let gender = self.pronoun_of(&namesake.name).or_else(|| self.honorific_of(&namesake.name));
+            let one = gender.and_then(|gender| self.only_of_gender(&namesake.fitting, gender));
+            let text = namesake.name.span.of(self.read.text);
+            let entity = one.unwrap_or_else(|| {
+                *shared.entry(namesake.word).or_insert_with(|| {
+                    let shown = text.split_whitespace().next_back().unwrap_or(text);
+                    let mut entity = Entity::new(Class::Person, shown.to_owned());
+                    entity.is_shared = true;
+                    self.open(entity)
+                })
+            });
+            let percent = namesake.name.confidence_percent;
+            let percent = if one.is_some() { percent } else { percent.min(SHARED_PERCENT_MAX) };
+            self.name(entity, &Name { confidence_percent: percent, ..namesake.name }, MentionKind::Name);
+        }
     }
 
     fn person(&mut self, person: &Person<'_>, known: &mut People) -> usize {
@@ -332,8 +413,7 @@ impl Draft<'_> {
     }
 
     fn honorific(&mut self, entity: usize, name: &Name) {
-        let first = name.span.of(self.read.text).split_whitespace().next().unwrap_or_default();
-        let told = [self.before(name.tokens.0), first].into_iter().find_map(|word| lexicon().honorific(word));
+        let told = self.honorific_of(name);
         if let (Some(told), Some(entity)) = (told, self.list.get_mut(entity)) {
             entity.gender.get_or_insert((told, super::Basis::Honorific));
         }

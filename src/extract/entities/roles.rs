@@ -19,6 +19,9 @@ use crate::{extract::names::Class, gazetteer::countries, model::tagger::Upos, te
 /// How many tokens beside a name are looked at for a role.
 const REACH_MAX: u32 = 24;
 
+/// How many tokens before a name may hold "38-year-old".
+const AGE_TOKENS_MAX: u32 = 12;
+
 /// How many tokens of a sentence are looked at for the country of a role.
 const SENTENCE_TOKENS_MAX: usize = 200;
 
@@ -37,7 +40,9 @@ impl Draft<'_> {
     /// Reads the words around every person's name.
     pub(super) fn roles(&mut self) {
         let mut people: Vec<(u32, u32, usize)> = Vec::new();
-        for (index, entity) in self.list.iter().enumerate().filter(|(_, entity)| entity.class == Class::Person) {
+        for (index, entity) in
+            self.list.iter().enumerate().filter(|(_, entity)| entity.class == Class::Person && !entity.is_shared)
+        {
             let names = entity.mentions.iter().filter(|mention| mention.kind == MentionKind::Name);
             people.extend(names.map(|mention| (mention.tokens.start, mention.tokens.end, index)));
         }
@@ -127,6 +132,10 @@ impl Draft<'_> {
         let limit = if comma { last - 1 } else { last };
         // "a lawyer for Hahn": Hahn is no lawyer.
         if !comma && limit > 0 && self.upos(limit - 1) == Upos::Adp {
+            return None;
+        }
+        // "analysts at Nomura and Hahn": nor is this one an analyst; "Ministers A and B" is read elsewhere.
+        if !comma && limit > 0 && self.upos(limit - 1) == Upos::Cconj {
             return None;
         }
         // "-designate" and "-elect" stand behind the title.
@@ -230,6 +239,10 @@ impl Draft<'_> {
             if !self.in_title(stop - 1) || self.demonym(stop - 1).is_some() || self.is_body(stop - 1) {
                 break;
             }
+            // "a 38-year-old nurse" is a nurse.
+            if word == "old" && stop > 1 && self.word(stop - 2) == "-" {
+                break;
+            }
             if stop == start {
                 start = stop - 1;
             } else {
@@ -282,7 +295,7 @@ impl Draft<'_> {
     fn owner_of(&self, from: u32, limit: u32) -> Option<(Owner, u32)> {
         let mut of = None;
         for at in from..limit {
-            if matches!(self.word(at), "of" | "at" | "in") && of.is_none() {
+            if matches!(self.word(at), "of" | "at" | "in" | "for") && of.is_none() {
                 of = Some(at);
             } else if matches!(self.upos(at), Upos::Adp | Upos::Punct | Upos::Verb)
                 && of.is_some()
@@ -294,7 +307,10 @@ impl Draft<'_> {
                 let later =
                     (at + 1..limit).find_map(|at| self.owner(at).filter(|later| self.is(*later, Class::Organisation)));
                 let owner = if is_group || self.is(owner, Class::Place) { later.unwrap_or(owner) } else { owner };
-                return self.owner_entity(owner).map(|owner| (owner, of));
+                // "a lawyer for Hahn": whose lawyer, too, can be a person.
+                let person = self.is(owner, Class::Person) && self.word(of) == "for";
+                let whose = if person { Some(Owner::Entity(owner)) } else { self.owner_entity(owner) };
+                return whose.map(|owner| (owner, of));
             }
         }
         None
@@ -423,12 +439,7 @@ impl Draft<'_> {
                 at += 3;
             }
         }
-        if end > 6
-            && self.sentence(end) == self.sentence(end.saturating_sub(6))
-            && let Some(year) = (end - 7..end).find(|at| self.word(*at) == "year" && self.word(*at + 2) == "old")
-            && self.owner(year + 3) == Some(person)
-            && let Some(age) = year.checked_sub(2).and_then(|at| age_at(self, at))
-        {
+        if let Some(age) = self.year_old(end, person) {
             self.list[person].age.get_or_insert(age);
         }
         if matches!(self.word(at), "," | "(")
@@ -472,6 +483,25 @@ impl Draft<'_> {
         at
     }
 
+    /// The age in "38-year-old nurse Ada Lind" and "Ada Lind, a 38-year-old nurse".
+    fn year_old(&self, end: u32, person: usize) -> Option<u8> {
+        let sentence = self.sentence(end.checked_sub(1)?);
+        let age_at = |year: u32| {
+            let is_age = self.word(year) == "year" && self.word(year + 2) == "old" && self.sentence(year) == sentence;
+            let number = year.checked_sub(2).filter(|_| is_age)?;
+            self.word(number).parse::<u8>().ok().filter(|age| (1..=120).contains(age))
+        };
+        let mut start = end;
+        while start > 0 && self.owner(start - 1) == Some(person) && end - start < REACH_MAX {
+            start -= 1;
+        }
+        let before = (start.saturating_sub(AGE_TOKENS_MAX)..start).rev().find_map(|at| Some((at, age_at(at)?)));
+        let leads = |year: u32| (year + 3..start).all(|at| self.in_title(at));
+        let article = self.word(end) == "," && matches!(self.word(end + 1), "a" | "an");
+        let after = age_at(end + 4).filter(|_| article);
+        before.filter(|(year, _)| leads(*year)).map(|(_, age)| age).or(after)
+    }
+
     /// A nationality from the country of a role.
     fn nationalities(&mut self) {
         for entity in self.list.iter_mut().filter(|entity| entity.class == Class::Person) {
@@ -489,26 +519,40 @@ impl Draft<'_> {
         }
     }
 
-    /// Whoever is killed in the story held the role until then.
+    /// Whoever is killed in the story held the role until then, and so did "the late" somebody.
     pub(super) fn deaths(&mut self) {
         for index in 0..self.list.len() {
             if !self.is(index, Class::Person) {
                 continue;
             }
-            let dies = self.list[index].mentions.iter().any(|mention| {
+            let mentions = &self.list[index].mentions;
+            let is_late = mentions.iter().any(|mention| self.before(mention.tokens.start) == "late");
+            let dies = mentions.iter().any(|mention| {
                 let head = self.head_of(mention.tokens.start, mention.tokens.end);
-                let verb = self.head(head).unwrap_or(head);
-                self.is_subject(head)
-                    && (self.lemma(verb) == "die"
-                        || matches!(self.lemma(verb), "kill" | "assassinate" | "murder")
-                            && self.relation(head) == crate::model::parser::Relation::NsubjPass)
+                self.is_subject(head) && self.head(head).is_some_and(|verb| self.is_death(head, verb))
             });
-            if dies {
+            let time = if is_late { RoleTime::Late } else { RoleTime::Former };
+            if dies || is_late {
                 for role in self.list[index].roles.iter_mut().filter(|role| role.time == RoleTime::Current) {
-                    role.time = RoleTime::Former;
+                    role.time = time;
                 }
             }
         }
+    }
+
+    /// Whether a verb, or one joined to it that has no subject of its own, tells of its subject's death:
+    /// "won two prizes, died on Monday".
+    fn is_death(&self, subject: u32, verb: u32) -> bool {
+        use crate::model::parser::Relation::{Conj, NsubjPass};
+        let kills = |at: u32| matches!(self.lemma(at), "kill" | "assassinate" | "murder");
+        if self.lemma(verb) == "die" || kills(verb) && self.relation(subject) == NsubjPass {
+            return true;
+        }
+        let Some(sentence) = self.read.sentences.get(self.sentence(verb) as usize) else { return false };
+        let end = sentence.tokens.end.min(verb.saturating_add(SENTENCE_TOKENS_MAX as u32));
+        let joined = |at: &u32| self.head(*at) == Some(verb) && self.relation(*at) == Conj && self.lemma(*at) == "die";
+        let has_subject = |at: u32| (verb..at).any(|token| self.head(token) == Some(at) && self.is_subject(token));
+        (verb + 1..end).find(joined).is_some_and(|at| !has_subject(at))
     }
 }
 

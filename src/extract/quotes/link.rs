@@ -13,7 +13,10 @@ use std::ops::Range;
 
 use super::{Quote, Resolution, tree::Tree};
 use crate::{
-    extract::{entities::Owner, names::Class},
+    extract::{
+        entities::{MentionKind, Owner},
+        names::Class,
+    },
     model::{parser::Relation, tagger::Upos},
     text::Span,
 };
@@ -78,10 +81,10 @@ fn spoken_for(tree: &Tree<'_>, speaker: usize) -> Option<usize> {
 /// The entity that a phrase tells of.
 fn of_phrase(tree: &Tree<'_>, span: Span, head: usize) -> Option<usize> {
     let entities = tree.input.entities;
-    if let Some(entity) = entities.at_token(head as u32) {
-        return Some(entity);
-    }
     let range = tree.tokens_in(span);
+    if let Some(entity) = entities.at_token(head as u32) {
+        return named_last(tree, span, &range).filter(|_| class(tree, entity) != Some(Class::Person)).or(Some(entity));
+    }
     let beside = entities.within(span).find(|(entity, mention)| {
         let tokens = mention.tokens.start as usize..mention.tokens.end as usize;
         class(tree, *entity) == Some(Class::Person) && stands_beside(tree, head, &tokens, &range)
@@ -95,6 +98,17 @@ fn of_phrase(tree: &Tree<'_>, span: Span, head: usize) -> Option<usize> {
     owner.filter(|_| body).map(|(entity, _)| entity)
 }
 
+/// The one person whose name ends a phrase whose head the tree puts elsewhere: "Harbour Board spokesman Carl Berg".
+fn named_last(tree: &Tree<'_>, span: Span, phrase: &Range<usize>) -> Option<usize> {
+    let within = tree.input.entities.within(span);
+    let mut people = within
+        .filter(|(entity, mention)| class(tree, *entity) == Some(Class::Person) && mention.kind == MentionKind::Name);
+    let (entity, name) = people.next().filter(|_| people.next().is_none())?;
+    let before = (name.tokens.start as usize).checked_sub(1)?;
+    let is_title = matches!(tree.upos(before), Upos::Noun | Upos::Propn);
+    (name.tokens.end as usize == phrase.end && before >= phrase.start && is_title).then_some(entity)
+}
+
 /// A name that says who the role is: "the head of the port, Anna Ames", "Port chief Anna Ames".
 fn stands_beside(tree: &Tree<'_>, head: usize, name: &Range<usize>, phrase: &Range<usize>) -> bool {
     let relations = [Relation::Appos, Relation::Flat, Relation::Compound, Relation::NmodDesc];
@@ -104,4 +118,21 @@ fn stands_beside(tree: &Tree<'_>, head: usize, name: &Range<usize>, phrase: &Ran
     let ends = name.end == phrase.end && name.start > phrase.start && tree.word(name.start - 1) == ",";
     let follows = name.start == head + 1 && tree.upos(head) == Upos::Noun;
     !owns && (hangs || ends || follows)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{decode::Hints, extract::Desk};
+
+    #[test]
+    fn a_spokesman_speaks_and_not_his_house() {
+        let text = "The Kremlin said it was ready. Kremlin Spokesman Dmitry Orlov denied this. \
+                    The Kremlin's Dmitry Orlov said it was late.";
+        let envelope = serde_json::json!({"text": text, "language": "en"}).to_string();
+        let story = crate::decode::decode(envelope.as_bytes(), &Hints::default()).expect("a story");
+        let findings = Desk::new().find(&story);
+        let speakers = findings.quotes.iter().filter_map(|quote| quote.speaker?.entity);
+        let names: Vec<&str> = speakers.map(|speaker| findings.entities.list[speaker].name.as_str()).collect();
+        assert_eq!(names, ["Government of Russia", "Dmitry Orlov", "Dmitry Orlov"]);
+    }
 }

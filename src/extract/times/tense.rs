@@ -7,7 +7,10 @@ use std::ops::Range;
 
 use super::meaning::Side;
 use crate::{
-    extract::{grammar::Grammar, tokens::Token},
+    extract::{
+        grammar::{self, Grammar},
+        tokens::Token,
+    },
     model::{
         parser::Relation,
         tagger::{Upos, Xpos},
@@ -20,6 +23,9 @@ const STEPS_MAX: usize = 8;
 const REACH_TOKENS: usize = 12;
 /// Verbs that speak of what is still to come: "is expected", "plans to".
 const AHEAD: &str = " expect schedule plan intend slate set due hope aim prepare propose ";
+
+/// Verbs whose infinitive has happened when they have.
+const DONE: &str = " manage fail begin start continue help get happen prove force compel neglect come go ";
 
 /// The tokens of a story with their grammar.
 #[derive(Clone, Copy)]
@@ -71,6 +77,21 @@ impl Tenses<'_> {
         None
     }
 
+    /// Whether an infinitive tells of what the past verb above it led to: "came from behind to win", "managed to win".
+    /// "agreed to meet", "was due to meet" look ahead.
+    fn has_happened(self, infinitive: &grammar::Word, sentence: &Range<u32>) -> bool {
+        let Some(above) = infinitive.head.filter(|above| sentence.contains(above)) else { return false };
+        let lemma = format!(" {} ", self.grammar.lemma(above as usize));
+        let led = match infinitive.relation {
+            Relation::Advcl => !AHEAD.contains(&lemma),
+            Relation::Xcomp => DONE.contains(&lemma),
+            _ => false,
+        };
+        let is_finite = |word: &grammar::Word| matches!(word.xpos, Xpos::Vbd | Xpos::Vbn | Xpos::Vbg);
+        led && self.grammar.words.get(above as usize).is_some_and(is_finite)
+            && self.tense(above, sentence) == Some(Side::Past)
+    }
+
     /// The tense of a verb with its auxiliaries; none when it has none of its own.
     fn tense(self, verb: u32, sentence: &Range<u32>) -> Option<Side> {
         let words = &self.grammar.words;
@@ -98,7 +119,11 @@ impl Tenses<'_> {
                         _ => {}
                     }
                 }
-                Relation::Mark if self.is(token, &["to"]) => return Some(Side::Future),
+                // "was due to resume"
+                Relation::Mark if self.is(token, &["due"]) => return Some(Side::Future),
+                Relation::Mark if self.is(token, &["to"]) => {
+                    return if self.has_happened(word, sentence) { Some(Side::Past) } else { Some(Side::Future) };
+                }
                 _ => {}
             }
         }

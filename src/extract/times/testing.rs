@@ -13,7 +13,7 @@ pub(super) fn read(text: &str, day: Option<&str>) -> Times {
     let sentences = sentences::run(text, &tokens, &layout, None);
     let grammar = grammar::run(text, &tokens, &sentences, grammar::Models::embedded());
     let reference = day.map(|day| ReferenceTime { value: format!("{day}T12:00:00Z"), basis: TimeBasis::Envelope });
-    run(text, &tokens, &sentences, &grammar, None, reference.as_ref())
+    run(text, &tokens, &sentences, &grammar, &[], None, reference.as_ref())
 }
 
 /// Fails unless exactly these expressions with these values are read.
