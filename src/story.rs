@@ -239,6 +239,12 @@ pub struct Story {
 }
 
 impl Story {
+    /// Whether the sender set an embargo of which the time could not be read.
+    pub fn has_unread_embargo(&self) -> bool {
+        let unread = |anomaly: &Anomaly| matches!(anomaly.code, "embargo.unread" | "envelope.embargo");
+        self.embargo.is_none() && self.anomalies.iter().any(unread)
+    }
+
     /// A story without text or facts, for a decoder to fill.
     pub(crate) fn blank(format: Format) -> Self {
         Self {

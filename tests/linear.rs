@@ -25,7 +25,7 @@ const SLACK: usize = 4096;
 /// Opening, piece that is repeated, end.
 type Shape = (Format, &'static str, &'static str, &'static str);
 
-const SHAPES: [Shape; 44] = [
+const SHAPES: [Shape; 45] = [
     (Format::Nitf, "<nitf><body><body.content>", "<p>", ""),
     (Format::Nitf, "<nitf><body><body.content>", "<p>a<b>", "</p></body.content></body></nitf>"),
     (Format::Nitf, "<nitf><body><body.content>", "<p><b>a</p>", "</body.content></body></nitf>"),
@@ -47,6 +47,7 @@ const SHAPES: [Shape; 44] = [
         "<meta name='a' content='b'/>",
         "</head><body><body.content>a</body.content></body></nitf>",
     ),
+    (Format::Nitf, "<a>", "<nitf><body><body.content><p>a</p>", ""),
     (Format::Nitf, "<!DOCTYPE nitf [", "<!ENTITY a '&b;&b;'>", "]><nitf/>"),
     (Format::NewsmlG2, "<newsMessage><itemSet>", "<newsItem guid='a'>", ""),
     (

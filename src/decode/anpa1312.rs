@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use super::{DecodeError, STORIES_MAX, Stories, charset, newsml_g2, note_once, times, wire};
 use crate::{
-    story::{Anomaly, DeclaredStatus, Format, Markup, MarkupKind, ReferenceTime, Story, TimeBasis},
+    story::{Anomaly, DeclaredStatus, Format, Markup, MarkupKind, Story},
     text::{Span, from, until},
 };
 
@@ -257,10 +257,7 @@ fn read_trailer(text: &str, story: &mut Story) {
     if !wire_name.is_empty() {
         put(story, "wire", json!(wire_name));
     }
-    if time.zone_assumed {
-        times::note_zone(&mut story.anomalies);
-    }
-    story.reference_time = Some(ReferenceTime { value: time.value, basis: TimeBasis::Transmission });
+    times::take_trailer(time, story);
 }
 
 /// A line of the copy.

@@ -79,7 +79,8 @@ pub(super) fn decode_declared(input: &[u8], declared: Option<&str>) -> Result<De
     let (encoding, mark_bytes) = marked.unwrap_or((UTF_8, 0));
     let body = input.get(mark_bytes..).unwrap_or_default();
     let mut anomalies = Vec::new();
-    let named = declared.map(|label| Encoding::for_label(label.trim().as_bytes()));
+    // Names of sets that browsers refuse to read would cost the story: they are as good as unknown.
+    let named = declared.map(|label| Encoding::for_label_no_replacement(label.trim().as_bytes()));
     if named == Some(None) {
         anomalies.push(Anomaly::story("encoding.unknown_name"));
     }
@@ -367,6 +368,10 @@ mod tests {
         assert_eq!(read(b"\xe9.", "ISO-8859-1"), ("é.".into(), "windows-1252", None));
         assert_eq!(read(b"\xb1.", "iso-8859-2"), ("ą.".into(), "iso-8859-2", None));
         assert_eq!(read(b"\xe9.", "klingon"), ("é.".into(), "windows-1252", Some("encoding.unknown_name")));
+        for refused in ["hz-gb-2312", "iso-2022-kr"] {
+            assert_eq!(read(b"abc", refused), ("abc".into(), "utf-8", Some("encoding.unknown_name")));
+            assert_eq!(read(b"\xe9.", refused), ("é.".into(), "windows-1252", Some("encoding.unknown_name")));
+        }
         assert_eq!(read(b"abc", "iso-8859-2"), ("abc".into(), "utf-8", None));
         assert_eq!(read(b"<\0a\0>\0", "utf-8"), ("<a>".into(), "utf-16le", None));
         assert_eq!(read(b"\xa4.", "iso-8859-15"), ("€.".into(), "iso-8859-15", None));

@@ -79,7 +79,9 @@ fn headers(bytes: &[u8]) -> (usize, Vec<(String, String)>) {
     while at < bytes.len() {
         let end = memchr::memchr(b'\n', bytes.get(at..).unwrap_or_default()).map_or(bytes.len(), |end| at + end + 1);
         let raw = bytes.get(at..end).unwrap_or_default();
-        let line = charset::decode_declared(raw, None).map(|line| line.text).unwrap_or_default();
+        // A line that is no text is a line all the same: only an empty one ends the headers.
+        let line = charset::decode_declared(raw, None)
+            .map_or_else(|_| String::from_utf8_lossy(raw).into_owned(), |line| line.text);
         let line = line.trim_end_matches(['\n', '\r']);
         at = end;
         if line.is_empty() {
@@ -350,6 +352,14 @@ mod tests {
             "café baré x =?u?X?y?="
         );
         assert_eq!(quoted_printable(b"a=\r\nb=3D=zz"), b"ab==zz");
+    }
+
+    #[test]
+    fn a_line_that_is_no_text_ends_no_headers() {
+        let input = b"Subject: A\r\nX-Odd: \x01\x02\x03\x04\x05\x06\x07\r\nEmbargo: 2031-03-04T05:06:07Z\r\n\r\nText";
+        let stories = decode(input).expect("stories");
+        let story = stories.into_iter().next().expect("one").expect("a story");
+        assert_eq!((story.text.as_str(), story.embargo.as_deref()), ("Text", Some("2031-03-04T05:06:07Z")));
     }
 
     #[test]

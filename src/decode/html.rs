@@ -152,8 +152,11 @@ impl<'a> Scanner<'a> {
         loop {
             let found = memchr::memchr3(b'>', b'"', b'\'', bytes.get(at..)?);
             let Some(found) = found.map(|found| at + found) else {
-                self.missing.tag = true;
-                return None;
+                // Some value was never closed: from here on the first > ends a tag.
+                let end = memchr::memchr(b'>', bytes.get(start..)?);
+                self.missing.tag = end.is_none();
+                (self.missing.double_quote, self.missing.single_quote) = (true, true);
+                return end.map(|end| start + end + 1 - self.at);
             };
             let mark = bytes.get(found).copied().unwrap_or(b'>');
             if mark == b'>' {
@@ -165,6 +168,15 @@ impl<'a> Scanner<'a> {
             let opens = before == Some(&b'=') && !*missing;
             let close = if opens { memchr::memchr(mark, bytes.get(found + 1..)?) } else { None };
             *missing |= opens && close.is_none();
+            // A value that ends a tag and begins another has lost its closing mark.
+            if let Some(close) = close
+                && let Some(value) = bytes.get(found + 1..found + 1 + close)
+                && let Some(angle) = memchr::memchr2(b'<', b'>', value)
+                && value.get(angle) == Some(&b'>')
+                && memchr::memchr(b'<', value.get(angle..)?).is_some()
+            {
+                return Some(found + 1 + angle + 1 - self.at);
+            }
             at = close.map_or(found + 1, |close| found + 1 + close + 1);
         }
     }
@@ -231,6 +243,11 @@ mod tests {
         assert_eq!(text("3 < 4 and <3, a<b"), "3 < 4 and <3, a<b");
         assert_eq!(text("R&D <!-- never ends"), "R&D never ends");
         assert_eq!(text("He said <a href=\"x>so</a>"), "He said so");
+        let lost = "<p title=\"a>Text one.</p><p>More text.</p><p>He said \"end";
+        assert_eq!(text(lost), "Text one.\nMore text.\nHe said \"end");
+        assert_eq!(text("<p title=\"a>One.</p><p class=\"b\">Two.</p>"), "One.\nTwo.");
+        assert_eq!(text("<p title=\"a>One \"end"), "One \"end");
+        assert_eq!(text("<p title=\"<b>x</b>\">One.</p>"), "One.");
         assert_eq!(text("<script>never ends"), "never ends");
         assert_eq!(text("<p title='don't'>x"), "x");
     }
@@ -263,6 +280,8 @@ mod tests {
             "<td><p>",
             "<table><td><br>",
             "<b><person>",
+            "<p title=\"a>b</p>",
+            "<p title=\"a>b' <i c='",
         ] {
             let html = unit.repeat((1 << 18) / unit.len());
             let _ = text(&html);

@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 
 use super::{DecodeError, STORIES_MAX, Stories, charset, note_once, times, wire};
 use crate::{
-    story::{Anomaly, DeclaredStatus, Format, Markup, MarkupKind, ReferenceTime, Story, TimeBasis},
+    story::{Anomaly, DeclaredStatus, Format, Markup, MarkupKind, Story},
     text::{Span, from, until},
 };
 
@@ -274,13 +274,10 @@ fn read_trailer(trailer: &str, body: &mut Vec<Cow<'_, str>>, story: &mut Story) 
     });
     match time {
         Some(time) => {
-            if time.zone_assumed {
-                times::note_zone(&mut story.anomalies);
-            }
             if !story.id.is_empty() {
                 story.id = format!("{}-{}", story.id, until(&time.value, 10));
             }
-            story.reference_time = Some(ReferenceTime { value: time.value, basis: TimeBasis::Transmission });
+            times::take_trailer(time, story);
         }
         None => {
             if let Some(line) = after {

@@ -32,7 +32,7 @@ pub(super) fn decode(input: &[u8]) -> Result<Stories, DecodeError> {
     let decoded = xml::text(input)?;
     let tree = xml::parse(&decoded.text)?;
     let Some(root) = tree.root() else { return Ok(Vec::new()) };
-    let documents = if root.name() == "nitf" { vec![root] } else { root.descendants("nitf") };
+    let documents = if root.name() == "nitf" { vec![root] } else { root.outermost("nitf") };
     if documents.is_empty() {
         return Err(DecodeError::new("decode.format", "there is no `nitf` element").at(root.offset()));
     }

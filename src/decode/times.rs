@@ -3,7 +3,9 @@
 //! Read: ISO 8601 in its long and short forms (`2031-03-04T05:06:07+01:00`, `20310304T050607Z`,
 //! `20310304`), the dates of e-mail (RFC 5322), and the day and hour of wire trailers
 //! (`03-04-31 0506GMT`, `040506 GMT Mar 31`). The offset is kept as it was sent. A time without
-//! a zone is read as UTC, and told; years of two digits are those of the years 1970 to 2069.
+//! a zone is read as UTC, and told; of a zone that is not known no instant is made; years of two digits are those of the years 1970 to 2069.
+
+use std::{collections::HashMap, sync::LazyLock};
 
 use jiff::{
     RoundMode, Timestamp, Unit, Zoned,
@@ -12,15 +14,41 @@ use jiff::{
     tz::Offset,
 };
 
-use crate::story::{Anomaly, ReferenceTime, TimeBasis};
+use crate::story::{Anomaly, ReferenceTime, Story, TimeBasis};
 
 /// A time that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Time {
     /// RFC 3339 with the offset that was sent.
     pub(super) value: String,
-    /// Whether the sender gave no zone, so that UTC was taken.
-    pub(super) zone_assumed: bool,
+    /// What the sender said of the zone.
+    pub(super) zone: Zone,
+}
+
+/// What a time says of its zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Zone {
+    Sent,
+    /// None was sent: UTC was taken.
+    Assumed,
+    /// One was sent that the desk does not know: the day may be right, the instant is not.
+    Unknown,
+}
+
+/// Minutes east of Greenwich of a zone's abbreviation, in the sense of the list that the stage of times reads.
+fn zone_minutes(name: &str) -> Option<i32> {
+    static ZONES: LazyLock<HashMap<&str, i32>> = LazyLock::new(|| {
+        let lines = include_str!("../../data/lexicon/times_zones.txt").lines();
+        let zones = lines.filter_map(|line| line.strip_prefix("zone ")?.split_once(": "));
+        let read = zones.filter_map(|(offset, names)| {
+            let (hours, minutes) = offset.trim_start_matches(['+', '-']).split_once(':')?;
+            let minutes = hours.parse::<i32>().ok()? * 60 + minutes.parse::<i32>().ok()?;
+            Some((if offset.starts_with('-') { -minutes } else { minutes }, names))
+        });
+        let named = read.flat_map(|(minutes, names)| names.split_whitespace().map(move |name| (name, minutes)));
+        named.chain([("Z", 0), ("MEZ", 60), ("MESZ", 120)]).collect()
+    });
+    ZONES.get(name).copied()
 }
 
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
@@ -130,7 +158,8 @@ fn time(local: DateTime, offset: Option<Offset>, mode: RoundMode) -> Option<Time
         format!("{local}{sign}{:02}:{:02}", seconds.abs() / 3600, seconds.abs() / 60 % 60)
     };
     // RFC 3339 readers refuse offsets of a day and more.
-    value.parse::<Timestamp>().ok().map(|_| Time { value, zone_assumed: offset.is_none() })
+    let zone = if offset.is_none() { Zone::Assumed } else { Zone::Sent };
+    value.parse::<Timestamp>().ok().map(|_| Time { value, zone })
 }
 
 /// `03-04-31 0506GMT`: month, day, year, hour and minute (ANPA 1312 trailers).
@@ -177,20 +206,22 @@ fn at(year: i16, month: i16, day: i16, clock: &str) -> Option<Time> {
     let minute: i8 = clock.get(2..4)?.parse().ok()?;
     let date = Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
     let zone = clock.get(4..)?.trim();
-    let hours = match zone {
-        "GMT" | "UTC" | "Z" | "UT" => Some(0),
-        "BST" | "CET" | "MEZ" => Some(1),
-        "CEST" | "MESZ" | "EET" => Some(2),
-        "EDT" => Some(-4),
-        "EST" => Some(-5),
-        _ => None,
-    };
+    let minutes = zone_minutes(zone);
     let clock = jiff::civil::Time::new(hour, minute, 0, 0).ok()?;
-    time(
-        DateTime::from_parts(date, clock),
-        hours.and_then(|hours| Offset::from_hours(hours).ok()),
-        RoundMode::HalfExpand,
-    )
+    let offset = minutes.and_then(|minutes| Offset::from_seconds(minutes * 60).ok());
+    let read = time(DateTime::from_parts(date, clock), offset, RoundMode::HalfExpand)?;
+    let is_unknown = minutes.is_none() && !zone.is_empty();
+    Some(Time { zone: if is_unknown { Zone::Unknown } else { read.zone }, ..read })
+}
+
+/// Takes the time of a trailer for the story's reference time; of a zone that is not known it makes none, and says so.
+pub(super) fn take_trailer(time: Time, story: &mut Story) {
+    match time.zone {
+        Zone::Unknown => return story.anomalies.push(Anomaly::story("date.zone_unknown")),
+        Zone::Assumed => note_zone(&mut story.anomalies),
+        Zone::Sent => {}
+    }
+    story.reference_time = Some(ReferenceTime { value: time.value, basis: TimeBasis::Transmission });
 }
 
 /// The transmission's own time as a reference time.
@@ -208,7 +239,7 @@ pub(super) fn take(words: &str, unreadable: &'static str, anomalies: &mut Vec<An
     let read = read_rounded(words, mode);
     match &read {
         None => anomalies.push(Anomaly::story(unreadable)),
-        Some(time) if time.zone_assumed => note_zone(anomalies),
+        Some(time) if time.zone == Zone::Assumed => note_zone(anomalies),
         Some(_) => {}
     }
     read.map(|time| time.value)
@@ -226,7 +257,7 @@ mod tests {
     use super::*;
 
     fn value(words: &str) -> Option<(String, bool)> {
-        read(words).map(|time| (time.value, time.zone_assumed))
+        read(words).map(|time| (time.value, time.zone == Zone::Assumed))
     }
 
     #[test]
@@ -261,6 +292,10 @@ mod tests {
         let anpa = |words| read_anpa_trailer(words).map(|time| time.value);
         assert_eq!(anpa("03-04-31 0506GMT").as_deref(), Some("2031-03-04T05:06:00Z"));
         assert_eq!(anpa("03-04-31 0506EST").as_deref(), Some("2031-03-04T05:06:00-05:00"));
+        assert_eq!(anpa("03-04-31 0506PDT").as_deref(), Some("2031-03-04T05:06:00-07:00"));
+        assert_eq!(anpa("03-04-31 0506IST").as_deref(), Some("2031-03-04T05:06:00+05:30"));
+        assert_eq!(read_anpa_trailer("03-04-31 0506XQT").map(|time| time.zone), Some(Zone::Unknown));
+        assert_eq!(read_anpa_trailer("03-04-31 0506").map(|time| time.zone), Some(Zone::Assumed));
         assert_eq!(anpa("03-04-99 0506GMT").as_deref(), Some("1999-03-04T05:06:00Z"));
         assert_eq!(anpa("13-44-31 9906GMT"), None);
         let day = |words| read_7901_trailer(words).map(|time| time.value);

@@ -139,13 +139,23 @@ pub(super) fn status(words: &str) -> Option<(DeclaredStatus, Option<u32>)> {
     Some((kind, number))
 }
 
+/// How far behind two strokes others are looked for that would close the same quotation.
+const QUOTATION_BYTES: usize = 400;
+
+/// Whether no other '' follows before the next ``.
+fn is_last_close(rest: &[u8]) -> bool {
+    let near = rest.get(..rest.len().min(QUOTATION_BYTES)).unwrap_or_default();
+    let (close, open) = (memchr::memmem::find(near, b"''"), memchr::memmem::find(near, b"``"));
+    close.is_none_or(|close| open.is_some_and(|open| open < close))
+}
+
 /// The marks of teletypesetters: ``` ``…'' ``` becomes “…”, `` ` `` becomes ‘, ` _ ` a dash.
 pub(super) fn typeset(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let bytes = line.as_bytes();
     let mut at = 0;
     let mut copied = 0;
-    let mut is_open = false;
+    let (mut is_open, mut is_double_open) = (false, false);
     let mut put = |out: &mut String, at: usize, length: usize, mark: &str| {
         out.push_str(slice(line, copied, at));
         out.push_str(mark);
@@ -159,6 +169,7 @@ pub(super) fn typeset(line: &str) -> String {
         match (bytes.get(here).copied(), after) {
             (Some(b'`'), Some(b'`')) => {
                 put(&mut out, here, 2, "“");
+                is_double_open = true;
                 at = here + 2;
             }
             (Some(b'`'), _) => {
@@ -174,9 +185,13 @@ pub(super) fn typeset(line: &str) -> String {
                 put(&mut out, here, 1, "’");
                 is_open = false;
             }
-            // Two strokes after a number are inches.
-            (Some(b'\''), Some(b'\'')) if !before.is_some_and(|byte| byte.is_ascii_digit()) => {
+            // Two strokes after a number are inches, unless they close what `` has opened.
+            (Some(b'\''), Some(b'\''))
+                if !before.is_some_and(|byte| byte.is_ascii_digit())
+                    || is_double_open && is_last_close(bytes.get(here + 2..).unwrap_or_default()) =>
+            {
                 put(&mut out, here, 2, "”");
+                is_double_open = false;
                 at = here + 2;
             }
             (Some(b'\''), Some(b'\'')) => at = here + 2,
@@ -231,6 +246,12 @@ mod tests {
     fn teletypesetters_marks() {
         assert_eq!(typeset("``It's a `no,''' he said _ twice."), "“It's a ‘no,’” he said — twice.");
         assert_eq!(typeset("a 6'2'' man, snake_case, ___"), "a 6'2'' man, snake_case, ___");
+        assert_eq!(typeset("``We opened in 1999'' he said"), "“We opened in 1999” he said");
+        assert_eq!(
+            typeset("``We closed in 2001,'' she said, ``not 1999''"),
+            "“We closed in 2001,” she said, “not 1999”"
+        );
+        assert_eq!(typeset("``He is 6'2'' tall,'' she said"), "“He is 6'2'' tall,” she said");
         assert_eq!(typeset("_ One"), "— One");
     }
 

@@ -370,6 +370,22 @@ impl<'t, 'a> Element<'t, 'a> {
         found
     }
 
+    /// Every element inside of that name that lies in no other of that name, in document order.
+    pub(super) fn outermost(self, name: &'static str) -> Vec<Element<'t, 'a>> {
+        let (mut found, mut depth) = (Vec::new(), 0_usize);
+        self.walk(&mut |element, event| match event {
+            Walk::Open if element.name() == name => {
+                if depth == 0 {
+                    found.push(element);
+                }
+                depth += 1;
+            }
+            Walk::Close if element.name() == name => depth = depth.saturating_sub(1),
+            _ => {}
+        });
+        found
+    }
+
     /// The value of an attribute, by its local name; empty ones count as absent.
     pub(super) fn attribute(self, name: &'static str) -> Option<String> {
         self.tree.asked.borrow_mut().insert((self.index, name));

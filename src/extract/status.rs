@@ -198,7 +198,17 @@ pub fn run(text: &str, layout: &Layout, story: &Story) -> Status {
 
 /// Weighs what the words say against what the format's own fields say: the graver counts, and
 /// where both say something and disagree, that is told. `Usable` says nothing of versions.
+///
+/// An embargo that could not be read holds: the story is withheld, whatever else it is, unless it is a kill.
 pub fn weigh(found: Status, story: &Story, anomalies: &mut Vec<Anomaly>) -> Status {
+    let weighed = by_rank(found, story, anomalies);
+    if story.has_unread_embargo() && !matches!(weighed.kind, StatusKind::Kill | StatusKind::Withheld) {
+        return Status { kind: StatusKind::Withheld, number: weighed.number, cue: None };
+    }
+    weighed
+}
+
+fn by_rank(found: Status, story: &Story, anomalies: &mut Vec<Anomaly>) -> Status {
     let declared = match story.status {
         None | Some(DeclaredStatus::Usable) => return found,
         Some(DeclaredStatus::Update) => StatusKind::Update,
@@ -431,6 +441,37 @@ The story about the tunnel is wrong. Please do not use it.
         assert_eq!(weighed(StatusKind::Correction, DeclaredStatus::Update), (StatusKind::Correction, 1));
         assert_eq!(weighed(StatusKind::Update, DeclaredStatus::Writethru), (StatusKind::Writethru, 0));
         assert_eq!(weighed(StatusKind::Update, DeclaredStatus::Usable), (StatusKind::Update, 0));
+    }
+
+    #[test]
+    fn an_embargo_that_cannot_be_read_holds() {
+        let weighed = |found, code, embargo: Option<&str>| {
+            let mut story = Story::blank(Format::Email);
+            story.anomalies.push(Anomaly::story(code));
+            story.embargo = embargo.map(str::to_owned);
+            weigh(Status { kind: found, ..Status::default() }, &story, &mut Vec::new()).kind
+        };
+        for code in ["embargo.unread", "envelope.embargo"] {
+            assert_eq!(weighed(StatusKind::Original, code, None), StatusKind::Withheld);
+            assert_eq!(weighed(StatusKind::Correction, code, None), StatusKind::Withheld);
+            assert_eq!(weighed(StatusKind::Kill, code, None), StatusKind::Kill);
+        }
+        assert_eq!(weighed(StatusKind::Original, "embargo.unread", Some("2031-03-04T05:06:07Z")), StatusKind::Original);
+        assert_eq!(weighed(StatusKind::Original, "date.unreadable", None), StatusKind::Original);
+    }
+
+    #[test]
+    fn an_unread_embargo_of_every_format_is_withheld() {
+        for input in [
+            "Subject: Tunnel opens\nEmbargo: Friday 6pm London\n\nThe tunnel opened.\n",
+            r#"{"text": "The tunnel opened.", "embargo": "Friday 6pm London"}"#,
+            r#"{"uri": "a", "embargoed": "Friday 6pm", "headline": "Tunnel opens", "body_text": "The tunnel opened."}"#,
+            "<nitf><head><docdata><date.release norm='Friday'/></docdata></head><body><body.content><p>The tunnel \
+             opened.</p></body.content></body></nitf>",
+        ] {
+            let story = crate::decode::decode(input.as_bytes(), &crate::decode::Hints::default()).expect("a story");
+            assert_eq!(crate::extract::Desk::without_models().peek(&story), StatusKind::Withheld, "of {input}");
+        }
     }
 
     #[test]
