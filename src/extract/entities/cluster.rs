@@ -369,10 +369,7 @@ fn acronyms(text: &str, tokens: &[Token], names: &[Name]) -> Vec<Name> {
     let mut introduced: HashMap<&str, u8> = HashMap::new();
     for name in names.iter().filter(|name| name.class == Class::Organisation) {
         let word = |by: u32| word_at(text, tokens, name.tokens.1 + by);
-        let acronym = match (word(0), word(1), word(2)) {
-            ("(", acronym, ")") | (",", "or", acronym) => acronym,
-            _ => continue,
-        };
+        let (("(", acronym, ")") | (",", "or", acronym)) = (word(0), word(1), word(2)) else { continue };
         let is_one = ACRONYM_LETTERS.contains(&acronym.len()) && acronym.bytes().all(|byte| byte.is_ascii_uppercase());
         let fits = || initials(&folded(name.span.of(text))).iter().any(|initials| initials == acronym);
         if is_one && introduced.len() < ACRONYMS_MAX && fits() {

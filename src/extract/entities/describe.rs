@@ -99,7 +99,7 @@ impl Draft<'_> {
 
     /// One entry for a seat of government that the names stage took for a place here and for a body there.
     pub(super) fn merge_seats(&mut self) {
-        for (name, _) in lexicon().seats.iter() {
+        for name in lexicon().seats.keys() {
             let called = |class: Class| move |entity: &Entity| entity.class == class && entity.name == *name;
             let (Some(place), Some(body)) = (self.only(called(Class::Place)), self.only(called(Class::Organisation)))
             else {
