@@ -6,19 +6,28 @@ use async_nats::{HeaderMap, jetstream::stream};
 use copydesk::{cli::server, service::names};
 use serde_json::Value;
 
-use crate::{QUICK, audited, code, copydesk, json, named, ready, support::World, text};
+use crate::{USUAL, audited, code, copydesk, json, named, ready, support::World, text};
 
 /// A world with seven letters of four reasons, and no worker.
 async fn world_with_letters() -> World {
     let world = World::start().await;
-    let mut worker = ready(&world, &[QUICK[0], QUICK[1], "limits.story_bytes_max=4000"]).await;
-    for number in 1..=3 {
-        world.publish("wire.raw.ap.night", named(&format!("bad-{number}")), br#"{"text": broken"#).await;
+    let mut worker = ready(&world, &[USUAL[0], USUAL[1], "limits.story_bytes_max=4000"]).await;
+    let large = "The harbour word. ".repeat(400);
+    let broken = &br#"{"text": broken"#[..];
+    let stories = [
+        ("wire.raw.ap.night", named("bad-1"), broken),
+        ("wire.raw.ap.night", named("bad-2"), broken),
+        ("wire.raw.ap.night", named("bad-3"), broken),
+        ("wire.raw.tass", HeaderMap::new(), b""),
+        ("wire.raw.tass", HeaderMap::new(), b""),
+        ("wire.raw.big", HeaderMap::new(), large.as_bytes()),
+        ("wire.raw.big", HeaderMap::new(), b"\x00\x01\x02\x7f\x00\x05\x06\x07\x08\x00"),
+    ];
+    for (letters, (subject, headers, body)) in (1..).zip(stories) {
+        world.publish(subject, headers, body).await;
+        // One after the other: letters stand in the order in which they are ready.
+        world.until("its letter", &worker, async |world| world.count("WIRE_DEAD").await == letters).await;
     }
-    world.publish("wire.raw.tass", HeaderMap::new(), b"").await;
-    world.publish("wire.raw.tass", HeaderMap::new(), b"").await;
-    world.publish("wire.raw.big", HeaderMap::new(), "The harbour word. ".repeat(400).as_bytes()).await;
-    world.publish("wire.raw.big", HeaderMap::new(), b"\x00\x01\x02\x7f\x00\x05\x06\x07\x08\x00").await;
     world.until_done(&worker).await;
     assert!(worker.stop().success());
     assert_eq!(world.count("WIRE_DEAD").await, 7);
@@ -106,7 +115,7 @@ async fn a_replay_sends_each_story_in_once_with_its_headers_and_a_mark() {
     );
 
     // The fault is mended for one: it gives its record. The others come back, and say so.
-    let mut worker = ready(&world, &QUICK).await;
+    let mut worker = ready(&world, &USUAL).await;
     world.until_done(&worker).await;
     assert!(worker.stop().success());
     assert_eq!(world.count("WIRE_ENRICHED").await, 1, "with a higher limit the large one is read");
@@ -174,7 +183,7 @@ async fn discarded_letters_leave_a_note_for_the_audit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_story_of_several_is_sent_in_again_only_when_asked_for() {
     let world = World::start().await;
-    let mut worker = ready(&world, &QUICK).await;
+    let mut worker = ready(&world, &USUAL).await;
     let feed = "<?xml version=\"1.0\"?><rss version=\"2.0\"><channel><title>Feed</title>\
         <item><guid>a</guid><title>Bridge opens</title><description>It opened on Monday.</description></item>\
         <item><guid>b</guid></item><item><guid>c</guid></item></channel></rss>";
@@ -216,7 +225,9 @@ async fn a_replay_or_discard_that_breaks_off_is_finished_by_the_next() {
     assert!(code(&other) == 0 && text(&other).contains("2 sent in again"), "{}", text(&other));
     assert_eq!(bucket_keys(&world, "replay").await, 1);
     let rest = copydesk(&world, &["dead", "replay", "--source", "ap"]);
-    assert!(text(&rest).contains(&format!("{sent} had been sent in already")), "{}", text(&rest));
+    // The last may have come in after it was counted.
+    let already = (sent..=3).any(|sent| text(&rest).contains(&format!("{sent} had been sent in already")));
+    assert!(already, "{}", text(&rest));
     assert_eq!((world.count("WIRE_DEAD").await, world.count("WIRE_RAW").await), (2, 12));
     assert_eq!(bucket_keys(&world, "replay").await, 0);
 

@@ -4,8 +4,8 @@ use async_nats::HeaderMap;
 use copydesk::service::names;
 
 use crate::{
-    QUICK, audited, origin, ready,
-    support::{Worker, World, story},
+    COMPARING, USUAL, audited, origin, ready,
+    support::{Worker, World, answered, story},
 };
 
 /// What a worker tells of its limits is what holds: its share of each, by key, and after a change; and how old the
@@ -19,7 +19,7 @@ async fn the_metrics_tell_the_share_of_each_quota_and_the_age_of_what_is_open() 
         "stories_per_second = 0.01\nstories_burst = 1\nkib_per_second = 400.0\nfleet_share = 0.25\n\
          key_subject_token = 3\neach_key.kib_per_second = 80.0\nkeys.ap.stories_per_second = 6.0\n",
     );
-    let worker = world.worker_with_file("worker", &[QUICK[0], QUICK[1], "inputs.main.ack_pending_max=640"], &file);
+    let worker = world.worker_with_file("worker", &[USUAL[0], USUAL[1], "inputs.main.ack_pending_max=640"], &file);
     world.until("readiness", &worker, async |_| worker.get("/readyz").0 == 200).await;
     let tells = |expected: &[(&str, f64)]| expected.iter().all(|(line, value)| worker.metric(line) == Some(*value));
     let shared = [
@@ -43,8 +43,10 @@ async fn the_metrics_tell_the_share_of_each_quota_and_the_age_of_what_is_open() 
     world.until("the first story", &worker, async |world| world.count("WIRE_ENRICHED").await == 1).await;
     world.until("an age", &worker, async |_| worker.metric(open).is_some_and(|age| age > 1.0)).await;
     let stored = world.stream("WIRE_RAW").await.get_raw_message(2).await.expect("a story").time.unix_timestamp_nanos();
+    // Looked at first, for the figure grows meanwhile; half a minute, for it is renewed now and then.
+    let told = worker.metric(open).expect("an age");
     let age = (jiff::Timestamp::now().as_nanosecond() - stored) as f64 / 1e9;
-    assert!(worker.metric(open).is_some_and(|told| told <= age && told > age - 10.0), "{age} s");
+    assert!(told <= age && told > age - 30.0, "{told} of {age} s");
 
     // The key is named no longer: it may have what each other may have.
     write("stories_per_second = 1000.0\nstories_burst = 1\neach_key.stories_per_second = 500.0\n");
@@ -66,20 +68,20 @@ async fn the_metrics_tell_the_share_of_each_quota_and_the_age_of_what_is_open() 
 async fn acknowledge_without_a_record(world: &World) {
     let stream = world.stream("WIRE_RAW").await;
     let consumer: async_nats::jetstream::consumer::PullConsumer = stream.get_consumer("copydesk").await.expect("it");
-    let mut messages = consumer.fetch().max_messages(1).messages().await.expect("asked");
-    let message = futures_util::StreamExt::next(&mut messages).await.expect("one").expect("a story");
-    message.double_ack().await.expect("acknowledged");
+    let asked = consumer.batch().max_messages(1).expires(std::time::Duration::from_secs(30)).messages().await;
+    let message = futures_util::StreamExt::next(&mut asked.expect("asked")).await.expect("one").expect("a story");
+    answered("an acknowledgement", async || message.double_ack().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_running_ledger_balances_and_tells_what_is_lost() {
     let world = World::start().await;
-    let set = [QUICK[0], QUICK[1], "ledger.check_every_ms=1000"];
+    let set = [USUAL[0], USUAL[1], COMPARING[0], COMPARING[1]];
     let sum = |worker: &Worker, verdict: &str| {
         worker.metric(&format!("copydesk_ledger_stories{{verdict=\"{verdict}\"}}")).unwrap_or(-1.0) as i64
     };
     let mut first = ready(&world, &set).await;
-    let second = world.worker("second", &set);
+    let mut second = world.worker("second", &set);
     world.until("a book", &first, async |_| sum(&first, "checked") == 0).await;
     for number in 1..=40 {
         let body = if number % 10 == 0 { r#"{"text": broken"#.to_owned() } else { story(number) };
@@ -92,7 +94,8 @@ async fn the_running_ledger_balances_and_tells_what_is_lost() {
     }
     assert!(first.metric("copydesk_ledger_age_seconds").is_some_and(|age| age < 60.0));
     assert!(first.stop().success());
-    drop(second);
+    // Killed, it would leave a request open that takes the next story.
+    assert!(second.stop().success());
 
     // Nobody runs: one story is acknowledged and has no record, one has two, and one record is nobody's.
     let lost = world.publish("wire.raw.test", HeaderMap::new(), b"Lost.").await;
@@ -106,8 +109,8 @@ async fn the_running_ledger_balances_and_tells_what_is_lost() {
     nobody.insert(names::SEQUENCE, "4000");
     world.publish("wire.enriched.x", nobody, b"{}").await;
     let third = ready(&world, &set).await;
-    world.until("the loss", &third, async |_| sum(&third, "unaccounted") == 1).await;
-    assert_eq!((sum(&third, "duplicated"), sum(&third, "unexpected"), sum(&third, "checked")), (1, 1, 42));
+    let sums = || ["unaccounted", "duplicated", "unexpected", "checked"].map(|verdict| sum(&third, verdict));
+    world.until("the loss", &third, async |_| sums() == [1, 1, 1, 42]).await;
     assert!(third.log().contains("the ledger does not balance"), "{}", third.log());
     assert_eq!(audited(&world).await.verdict.unaccounted.ranges, [[lost, lost]]);
 }
