@@ -55,6 +55,22 @@ fn the_dashboard_shows_every_metric_and_no_other() {
 }
 
 #[test]
+fn alerts_and_dashboard_ask_for_outcomes_that_there_are() {
+    let known: BTreeSet<&str> = metrics::Outcome::ALL.iter().map(|outcome| outcome.label()).collect();
+    let mut asked = 0;
+    for path in ["config/alerts.yml", "config/grafana/copydesk.json"] {
+        let text = read(path);
+        for (at, name) in text.match_indices("outcome=") {
+            let value = text[at + name.len()..].trim_start_matches(['\\', '"']);
+            let value = value.split(['\\', '"']).next().unwrap_or_default();
+            assert!(known.contains(value), "{path} asks for the outcome {value:?}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 0, "no outcome is asked for");
+}
+
+#[test]
 fn alert_rules_use_metrics_that_exist_and_say_what_to_do() {
     let rules = &yaml("config/alerts.yml")[0];
     let rules = rules["groups"][0]["rules"].as_array().expect("rules").clone();

@@ -2,7 +2,8 @@
 //!
 //! A step is a command line; where a file has to be changed first, it says the line and the file. What stands behind
 //! `#` in a command line is for whoever types it. Workers and servers are restarted as `config/copydesk.service` and
-//! the server's own packages have it; under another supervisor it is that one's command.
+//! the server's own packages have it; under another supervisor it is that one's command. The commands of `nats` were
+//! tried with its version 0.4.0 against nats-server 2.12.1.
 
 use serde::Serialize;
 

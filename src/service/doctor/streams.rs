@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::stream;
 
-use super::{Finding, Severity, seconds};
+use super::{CONSUMERS_MAX, Finding, Severity, seconds};
 use crate::service::{
     config::Config,
     mend::Step,
@@ -193,15 +193,17 @@ pub(super) fn story_age(input: &stream::Info, oldest: Option<Duration>) -> Optio
 pub(super) fn record_age(output: &stream::Info, readers: &[(String, Option<Duration>)]) -> Finding {
     let (name, max_age) = (&output.config.name, output.config.max_age);
     let setting = format!("{name}: max_age");
+    let only =
+        if readers.len() >= CONSUMERS_MAX { format!("; only {CONSUMERS_MAX} were asked") } else { String::new() };
     let slowest = readers.iter().filter_map(|(durable, age)| Some((durable, (*age)?))).max_by_key(|(_, age)| *age);
     let Some((durable, oldest)) = slowest else {
         let is = match readers.len() {
             0 => format!("{}; it has no durable consumer, so nobody can say what is read", seconds(max_age)),
-            count => format!("{}; its {count} durable consumers have done all of it", seconds(max_age)),
+            count => format!("{}; its {count} durable consumers have done all of it{only}", seconds(max_age)),
         };
         return Finding::well("retention", &setting, is);
     };
-    let is = format!("{}; consumer {durable} has a record of {} ago not done", seconds(max_age), seconds(oldest));
+    let is = format!("{}; consumer {durable} has a record of {} ago not done{only}", seconds(max_age), seconds(oldest));
     match nearness(oldest, max_age) {
         Severity::Well => Finding::well("retention", &setting, is),
         severity => {
@@ -299,6 +301,7 @@ mod tests {
         assert_eq!(late.mend[0].run, "nats stream edit S --max-age=4000s   # 0s keeps all");
         assert_eq!(late.mend[1].run, "nats consumer info S c1");
         assert_eq!(judge(&[Some(900)]).severity, Severity::Failure);
+        assert!(judge(&[Some(900); CONSUMERS_MAX]).is.ends_with("only 256 were asked"));
     }
 
     #[test]
