@@ -130,10 +130,12 @@ pub async fn run(
 
     let stop_now = CancellationToken::new();
     let deadline = Duration::from_millis(config.limits.story_deadline_ms);
+    let bucket_of_stories =
+        state::PatientBucket::new(bucket.clone(), state.gate.clone(), &config.delivery, stop_now.clone());
     let context = Arc::new(Context {
         client: broker.client.clone(),
         admission: Admission::new(&config.limits),
-        poison: Poison::new(bucket.clone(), config.work.begun_max, config.limits.rest_every),
+        poison: Poison::new(bucket_of_stories.clone(), config.work.begun_max, config.limits.rest_every),
         pool: Pool::new(usize::from(config.work.threads), deadline, reader, state.pool.clone())
             .context("cannot start the CPU pool")?,
         egress: Egress {
@@ -144,15 +146,17 @@ pub async fn run(
             stop_now: stop_now.clone(),
         },
         jetstream: broker.jetstream.clone(),
-        keeper: lineage::Keeper::new(broker.clone(), config.clone(), state.gate.clone(), stop_now.clone()),
+        keeper: lineage::Keeper::new(bucket_of_stories, config.lineage.enabled),
+        looked_at: delivery::LookedAt::default(),
         registry: Arc::new(Registry::default()),
         metrics,
         stopping: stop.clone(),
         config,
     });
     // A message that ended the process before this one must not end it too.
-    let looked = Box::pin(unreadable::look_at_all(&context, &broker));
-    let _ = stop.run_until_cancelled(looked).await;
+    let mut looked = unreadable::Looked::default();
+    let looking = Box::pin(unreadable::look_at_all(&context, &broker, &mut looked));
+    let _ = stop.run_until_cancelled(looking).await;
     let stories = TaskTracker::new();
     // The parts that must live as long as the worker: the end of one before its time is an error.
     let (mut inputs, mut keepers) = (JoinSet::new(), JoinSet::new());
@@ -164,16 +168,14 @@ pub async fn run(
         inputs.spawn(reading.map(|()| "an input"));
     }
     keepers.spawn(keep_alive(context.clone(), end.clone()).map(|()| "the signs of life"));
-    let unreadable = unreadable::watch(context.clone(), broker.clone(), end.clone());
+    let unreadable = unreadable::watch(context.clone(), broker.clone(), looked, end.clone());
     keepers.spawn(unreadable.map(|()| "the look at unreadable messages"));
     keepers.spawn(broker::watch_client(broker.clone(), end.clone()).map(|()| "the connection"));
     let looking = gauges::refresh(context.clone(), broker.clone(), state.clone(), recorder, end.clone());
     keepers.spawn(looking.map(|()| "the gauges"));
     let aging = gauges::tell_oldest_open(context.clone(), broker.clone(), end.clone());
     keepers.spawn(aging.map(|()| "the age of open stories"));
-    if context.config.embargo.mode == config::EmbargoMode::Hold {
-        keepers.spawn(embargo::release_all(context.clone(), end.clone()).map(|()| "the release of held stories"));
-    }
+    keepers.spawn(embargo::keep(context.clone(), end.clone()).map(|()| "the release of held stories"));
     let comparing = running::keep(broker.clone(), Arc::new(context.config.clone()), bucket.clone(), end.clone());
     keepers.spawn(comparing.map(|()| "the running ledger"));
     let checkpoints = checkpoint::keep(broker.clone(), context.config.clone(), bucket, end.clone());

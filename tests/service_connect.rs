@@ -13,6 +13,7 @@ use support::{PATIENCE, Worker, answered, story};
 /// What a worker's user needs to create everything, as docs/OPERATIONS.md has it.
 const PERMISSIONS: &str = r#"permissions: {
     publish: ["$JS.API.STREAM.INFO.WIRE_RAW", "$JS.API.STREAM.INFO.WIRE_ENRICHED", "$JS.API.STREAM.INFO.WIRE_DEAD",
+              "$JS.API.STREAM.INFO.WIRE_HELD",
               "$JS.API.CONSUMER.INFO.WIRE_RAW.copydesk", "$JS.API.CONSUMER.MSG.NEXT.WIRE_RAW.copydesk",
               "$JS.ACK.WIRE_RAW.copydesk.>", "wire.enriched.>", "wire.dead.>", "_copydesk.alive",
               "$JS.API.STREAM.MSG.GET.WIRE_RAW",
@@ -149,8 +150,7 @@ async fn the_permissions_of_the_guide_are_enough() {
 }
 
 /// What it needs beside them with `embargo.mode = "hold"`.
-const HOLDING: [&str; 8] = [
-    "$JS.API.STREAM.INFO.WIRE_HELD",
+const HOLDING: [&str; 7] = [
     "wire.held.>",
     "$JS.API.CONSUMER.CREATE.WIRE_HELD",
     "$JS.API.CONSUMER.CREATE.WIRE_HELD.>",

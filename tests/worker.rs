@@ -4,7 +4,10 @@
 
 mod support;
 
-use async_nats::{HeaderMap, jetstream::stream};
+use async_nats::{
+    HeaderMap,
+    jetstream::{consumer::DeliverPolicy, stream},
+};
 use copydesk::{record, service::names};
 use support::{Worker, World, story};
 
@@ -495,4 +498,85 @@ async fn while_the_state_bucket_is_gone_stories_wait_and_none_is_lost() {
     let value = bucket.get(&key).await.expect("readable").expect("there");
     let state: copydesk::lineage::State = serde_json::from_slice(&value).expect("a state");
     assert_eq!(state.current().and_then(|current| current.version), Some(10));
+}
+
+/// What is held comes out, whatever the configuration says by then and whatever stands beside it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_comes_out_under_another_configuration_and_beside_a_record_that_fits_nowhere() {
+    let world = World::start().await;
+    let holding = quick(&["embargo.mode=hold"]);
+    let mut worker = ready(&world, &holding).await;
+    let until = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(8);
+    let embargoed = |uri: &str, repeats: usize| {
+        let text = "The budget grows by a tenth, the minister will say. ".repeat(repeats);
+        let story = serde_json::json!({"uri": uri, "version": "1", "type": "text", "headline": "Budget",
+            "embargoed": until.to_string(), "body_text": text});
+        story.to_string().into_bytes()
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert("X-Desk", "a");
+    let large = world.publish("wire.raw.a", headers, &embargoed("urn:desk:large", 400)).await;
+    let small = world.publish("wire.raw.a", HeaderMap::new(), &embargoed("urn:desk:small", 1)).await;
+    world
+        .until("both are held", &worker, async |world| {
+            world.stream("WIRE_HELD").await.cached_info().state.last_sequence == 2
+        })
+        .await;
+    assert!(worker.stop().success());
+    assert_eq!(world.count("WIRE_ENRICHED").await, 0);
+    let mut output = world.stream("WIRE_ENRICHED").await.cached_info().config.clone();
+    output.max_message_size = 16_384;
+    world.broker.jetstream.update_stream(&output).await.expect("updated");
+    let worker = ready(&world, &QUICK).await;
+    let ledger = world.verdict(&worker, 2);
+    let both = async |world: &World| world.count("WIRE_ENRICHED").await + world.count("WIRE_DEAD").await == 2;
+    world.until("the end of both", &worker, both).await;
+    let ledger = ledger.await;
+    assert_eq!(ledger.one(small).reason, None);
+    assert_eq!(ledger.one(large).reason.as_deref(), Some("record.too_large"));
+    assert_eq!(ledger.one(large).body, embargoed("urn:desk:large", 400), "the original bytes");
+    assert_eq!(ledger.one(large).header("Copydesk-Original-X-Desk"), Some("a"));
+}
+
+/// `start_sequence` is for one repair: a consumer that is missing later goes on from its checkpoint.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_consumer_begins_by_configuration_holds_once() {
+    let world = World::start().await;
+    let set = quick(&["inputs.main.start_sequence=2"]);
+    drop(ready(&world, &QUICK).await);
+    for number in 1..=3 {
+        world.publish("wire.raw.a", HeaderMap::new(), story(number).as_bytes()).await;
+    }
+    let begins = async || {
+        let info = world.stream("WIRE_RAW").await.consumer_info("copydesk").await.expect("the consumer");
+        match info.config.deliver_policy {
+            DeliverPolicy::ByStartSequence { start_sequence } => start_sequence,
+            other => panic!("{other:?}"),
+        }
+    };
+    let noted = async || {
+        let bucket = world.broker.jetstream.get_key_value("copydesk").await.ok()?;
+        let noted = bucket.get("floor.copydesk").await.ok()??;
+        serde_json::from_slice::<serde_json::Value>(&noted).ok()?["floor"].as_u64()
+    };
+    for expected in [2, 4] {
+        world.stream("WIRE_RAW").await.delete_consumer("copydesk").await.expect("deleted");
+        let mut worker = ready(&world, &set).await;
+        world.until_done(&worker).await;
+        assert_eq!(begins().await, expected);
+        world.until("a checkpoint", &worker, async |_| noted().await == Some(3)).await;
+        assert!(worker.stop().success());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_bucket_that_forgets_is_refused() {
+    let world = World::start().await;
+    drop(ready(&world, &QUICK).await);
+    let mut bucket = world.stream("KV_copydesk").await.cached_info().config.clone();
+    bucket.max_age = std::time::Duration::from_hours(1);
+    world.broker.jetstream.update_stream(&bucket).await.expect("updated");
+    let mut worker = world.worker("refused", &QUICK);
+    assert_eq!(worker.ended().code(), Some(1));
+    assert!(worker.log().contains("--max-age=0s"), "{}", worker.log());
 }

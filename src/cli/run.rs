@@ -108,7 +108,7 @@ async fn work(config: Config, arguments: Arguments, desk: Arc<SharedDesk>) -> an
     let (told, reloads) = watch::channel(Arc::new(config.clone()));
     let reloader = tokio::spawn(reload(arguments, desk.clone(), told));
     let said = |address| tracing::info!(http.address = %address, "probes and metrics are served");
-    let worked = service::run(config, desk, Some(recorder), stop, reloads, said).await;
+    let worked = Box::pin(service::run(config, desk, Some(recorder), stop, reloads, said)).await;
     listener.abort();
     reloader.abort();
     let summary = worked?;

@@ -26,7 +26,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{
     config::{KeyLimits, Limits},
     metrics,
-    turns::{Lane, Turns},
+    turns::{Lane, Turn, Turns},
 };
 
 /// Label of the limits that hold over all stories of the worker.
@@ -43,6 +43,9 @@ impl Clock for TokioClock {
         Nanos::from(self.0.elapsed())
     }
 }
+
+/// The slowest rate: one cell in a year.
+const PERIOD_SECONDS_MAX: f64 = 365.0 * 86_400.0;
 
 type Limiter = RateLimiter<NotKeyed, Shared, TokioClock, NoOpMiddleware<Nanos>>;
 
@@ -90,7 +93,8 @@ impl Rate {
             return None;
         }
         let burst = NonZeroU32::new(burst)?;
-        let quota = Quota::with_period(Duration::from_secs_f64(1.0 / per_second))?.allow_burst(burst);
+        let period = Duration::from_secs_f64((1.0 / per_second).min(PERIOD_SECONDS_MAX));
+        let quota = Quota::with_period(period)?.allow_burst(burst);
         let state = Shared::default();
         Some(Self { limiter: RateLimiter::new(quota, state.clone(), clock.clone()), burst, state })
     }
@@ -234,8 +238,8 @@ impl Limit {
 struct Key {
     limit: Limit,
     turns: Arc<Turns>,
-    /// Stories that wait here; they hold permits of their input.
-    parked: AtomicUsize,
+    /// Stories that wait here, by input: they hold permits of theirs.
+    parked: Mutex<HashMap<Arc<str>, usize>>,
 }
 
 /// Keys that have limits of their own at once; the stories of further keys share one.
@@ -254,9 +258,19 @@ pub struct Request<'a> {
     pub key: Option<&'a str>,
     /// Its size.
     pub bytes: usize,
-    /// Stories of one key that may wait here at once.
+    /// Stories of one key of this input that may wait here at once.
     pub parked_max: usize,
 }
+
+impl Request<'_> {
+    fn kib(&self) -> u32 {
+        u32::try_from(self.bytes.div_ceil(1024)).unwrap_or(u32::MAX)
+    }
+}
+
+/// Kept by a story from the limit of its key to those of all: its key's turn, and its place there.
+#[derive(Debug)]
+pub struct Own(Option<(Arc<Key>, Turn, Parked)>);
 
 /// A key has so many stories waiting that one more has to wait at the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -336,45 +350,51 @@ impl Admission {
         self.turns.waiting()
     }
 
-    /// Waits until the story conforms to the limit of its key, then for its turn among all, until it
-    /// conforms to the limits of all, and until `place` is there. Cells are taken at the moment at
-    /// which the story passes, so that no window sees more than its quota. At most one story of a
-    /// limited key stands in the queue of all, so a throttled key holds nobody else up.
+    /// Waits for the limit of its key and then for those of all: [`Self::pass_own`], [`Self::pass_all`].
     ///
     /// # Errors
     /// The key has too many stories waiting here already.
     pub async fn pass<P>(&self, request: Request<'_>, place: impl Future<Output = P>) -> Result<P, Throttled> {
-        let kib = u32::try_from(request.bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let own = self.pass_own(request).await?;
+        Ok(self.pass_all(request, own, place).await)
+    }
+
+    /// Waits until the story conforms to the limit of its key. Only one story of a limited key gets past
+    /// this until it has passed the limits of all, so a throttled key holds nobody else up.
+    ///
+    /// # Errors
+    /// The key has too many stories waiting here already.
+    pub async fn pass_own(&self, request: Request<'_>) -> Result<Own, Throttled> {
         let key = request.key.map(|key| self.key(key)).filter(|key| !key.limit.rates().is_unlimited());
-        let _parked = match &key {
-            Some(key) => Some(Parked::new(key, request.parked_max)?),
-            None => None,
-        };
-        let _own_turn = match &key {
-            Some(key) => {
-                let began = Instant::now();
-                let turn = key.turns.take(request.lane, request.input).await;
-                self.conform(kib, || (key.limit.rates(), None)).await;
-                tell_wait(self.label(request.key), began);
-                Some(turn)
-            }
-            None => None,
-        };
+        let Some(key) = key else { return Ok(Own(None)) };
+        let parked = Parked::new(key.clone(), request.input, request.parked_max)?;
+        let began = Instant::now();
+        let turn = key.turns.take(request.lane, request.input).await;
+        self.conform(request.kib(), || (key.limit.rates(), None)).await;
+        tell_wait(self.label(request.key), began);
+        Ok(Own(Some((key, turn, parked))))
+    }
+
+    /// Waits for the story's turn among all, until it conforms to the limits of all, and until `place` is
+    /// there. Cells are taken at the moment at which the story passes, so that no window sees more than
+    /// its quota.
+    pub async fn pass_all<P>(&self, request: Request<'_>, own: Own, place: impl Future<Output = P>) -> P {
+        let kib = request.kib();
         let began = Instant::now();
         let _turn = self.turns.take(request.lane, request.input).await;
-        let own = || key.as_ref().map(|key| key.limit.rates());
-        self.conform(kib, || (self.all.rates(), own())).await;
+        let rates_of_key = || own.0.as_ref().map(|(key, ..)| key.limit.rates());
+        self.conform(kib, || (self.all.rates(), rates_of_key())).await;
         if !self.all.rates().is_unlimited() {
             tell_wait(KEY_OF_ALL, began);
         }
         let place = place.await;
         // The limits may have changed while the place was waited for.
-        let (all, own) = self.conform(kib, || (self.all.rates(), own())).await;
+        let (all, of_key) = self.conform(kib, || (self.all.rates(), rates_of_key())).await;
         all.take(kib, &self.clock);
-        if let Some(own) = own {
-            own.take(kib, &self.clock);
+        if let Some(of_key) = of_key {
+            of_key.take(kib, &self.clock);
         }
-        Ok(place)
+        place
     }
 
     /// Waits until both conform at one moment; gives the rates that did.
@@ -414,17 +434,22 @@ impl Admission {
             return key.clone();
         }
         if keys.len() >= KEYS_MAX {
-            // A key is as good as new when nobody waits for it and its burst is whole again.
-            keys.retain(|_, key| !key.turns.is_idle() || !key.limit.rates().wait(u32::MAX, &self.clock).is_zero());
+            // A key is as good as new when nobody has it in his hands and its burst is whole again.
+            keys.retain(|name, key| {
+                Arc::strong_count(key) > 1
+                    || limits.keys.0.contains_key(name)
+                    || !key.limit.rates().wait(u32::MAX, &self.clock).is_zero()
+            });
         }
-        let name = if keys.len() >= KEYS_MAX { OTHER_KEYS } else { name };
+        let is_known = limits.keys.0.contains_key(name);
+        let name = if keys.len() >= KEYS_MAX && !is_known { OTHER_KEYS } else { name };
         let new = || {
             let quotas = Quotas::of_key(&limits, name);
             let rates = Rates::new(&quotas, &self.clock);
             Arc::new(Key {
                 limit: Limit::new(quotas, rates),
                 turns: Turns::new(limits.rest_every),
-                parked: AtomicUsize::new(0),
+                parked: Mutex::default(),
             })
         };
         keys.entry(name.to_owned()).or_insert_with(new).clone()
@@ -466,19 +491,31 @@ impl Drop for Held<'_> {
 }
 
 /// A story that waits for the limit of its key.
-struct Parked<'a>(&'a Key);
+#[derive(Debug)]
+struct Parked {
+    key: Arc<Key>,
+    input: Arc<str>,
+}
 
-impl<'a> Parked<'a> {
-    fn new(key: &'a Key, most: usize) -> Result<Self, Throttled> {
-        let before = key.parked.fetch_add(1, Ordering::Relaxed);
-        let parked = Self(key);
-        if before >= most.max(1) { Err(Throttled) } else { Ok(parked) }
+impl Parked {
+    fn new(key: Arc<Key>, input: &Arc<str>, most: usize) -> Result<Self, Throttled> {
+        let mut all = key.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        let parked = all.entry(input.clone()).or_default();
+        if *parked >= most.max(1) {
+            return Err(Throttled);
+        }
+        *parked += 1;
+        drop(all);
+        Ok(Self { key, input: input.clone() })
     }
 }
 
-impl Drop for Parked<'_> {
+impl Drop for Parked {
     fn drop(&mut self) {
-        self.0.parked.fetch_sub(1, Ordering::Relaxed);
+        let mut all = self.key.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(parked) = all.get_mut(&self.input) {
+            *parked -= 1;
+        }
     }
 }
 

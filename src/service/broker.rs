@@ -102,6 +102,8 @@ struct ApiError {
 
 /// `JSStreamMessageExceedsMaximumErr` of nats-server.
 const MESSAGE_EXCEEDS_MAXIMUM: u32 = 10_054;
+/// `JSStreamHeaderExceedsMaximumErr` of nats-server: 64 KiB of headers.
+const HEADERS_EXCEED_MAXIMUM: u32 = 10_097;
 
 /// Headers of ours that the server acts on.
 const ACTED_ON: [&str; 2] = [names::MESSAGE_ID, names::EXPECTED_STREAM];
@@ -161,6 +163,9 @@ fn read_receipt(payload: &[u8]) -> Receipt {
     match serde_json::from_slice::<PubAck>(payload) {
         Ok(PubAck { error: Some(error), .. }) if error.err_code == MESSAGE_EXCEEDS_MAXIMUM => {
             Receipt::TooLarge("larger than the stream's largest message".to_owned())
+        }
+        Ok(PubAck { error: Some(error), .. }) if error.err_code == HEADERS_EXCEED_MAXIMUM => {
+            Receipt::TooLarge("its headers are larger than the broker stores".to_owned())
         }
         Ok(PubAck { error: Some(error), .. }) => {
             Receipt::Again(format!("{} ({}, {})", error.description, error.code, error.err_code))
@@ -247,6 +252,9 @@ mod tests {
         assert!(matches!(read_receipt(full), Receipt::Again(why) if why.contains("10077")));
         let large = br#"{"error":{"code":400,"err_code":10054,"description":"message size exceeds maximum allowed"}}"#;
         assert!(matches!(read_receipt(large), Receipt::TooLarge(_)));
+        let headers =
+            br#"{"error":{"code":400,"err_code":10097,"description":"header size exceeds maximum allowed of 64k"}}"#;
+        assert!(matches!(read_receipt(headers), Receipt::TooLarge(_)));
         for odd in [&b""[..], b"{}", b"+OK", b"[]"] {
             assert!(matches!(read_receipt(odd), Receipt::Again(_)));
         }

@@ -59,6 +59,51 @@ pub async fn note(bucket: &StateBucket, durable: &str, now: Checkpoint) -> Resul
     bucket.put(&key(durable), serde_json::to_vec(&now).unwrap_or_default().into()).await
 }
 
+fn begun_key(durable: &str) -> String {
+    format!("begun_at.{durable}")
+}
+
+async fn made_ns(stream: &mut jetstream::stream::Stream, durable: &str) -> Result<i128, TopologyError> {
+    let unreachable = |why: String| TopologyError::Unreachable { object: format!("checkpoint of {durable}"), why };
+    Ok(stream.info().await.map_err(|error| unreachable(error.to_string()))?.created.unix_timestamp_nanos())
+}
+
+/// Whether a consumer of this input stream was begun where the configuration says.
+///
+/// # Errors
+/// The bucket or the stream does not answer.
+pub async fn was_begun_at(
+    bucket: &StateBucket,
+    stream: &mut jetstream::stream::Stream,
+    durable: &str,
+    start: u64,
+) -> Result<bool, TopologyError> {
+    let unreachable = |error: StateError| TopologyError::Unreachable {
+        object: format!("checkpoint of {durable}"),
+        why: error.to_string(),
+    };
+    let noted = bucket.read(&begun_key(durable)).await.map_err(unreachable)?;
+    let noted: Option<(u64, i128)> = noted.and_then(|noted| serde_json::from_slice(&noted.value).ok());
+    Ok(noted == Some((start, made_ns(stream, durable).await?)))
+}
+
+/// Notes that a consumer was begun where the configuration says.
+///
+/// # Errors
+/// The bucket or the stream does not answer.
+pub async fn note_begun_at(
+    bucket: &StateBucket,
+    stream: &mut jetstream::stream::Stream,
+    durable: &str,
+    start: u64,
+) -> Result<(), TopologyError> {
+    let noted = serde_json::to_vec(&(start, made_ns(stream, durable).await?)).unwrap_or_default();
+    bucket.put(&begun_key(durable), noted.into()).await.map_err(|error| TopologyError::Unreachable {
+        object: format!("checkpoint of {durable}"),
+        why: error.to_string(),
+    })
+}
+
 /// Where a consumer that is missing has to begin, when its place is known.
 ///
 /// # Errors
@@ -70,7 +115,7 @@ pub async fn resume(
 ) -> Result<Option<DeliverPolicy>, TopologyError> {
     let unreachable = |why: String| TopologyError::Unreachable { object: format!("checkpoint of {durable}"), why };
     let noted = read(bucket, durable).await.map_err(|error| unreachable(error.to_string()))?;
-    let made = stream.info().await.map_err(|error| unreachable(error.to_string()))?.created.unix_timestamp_nanos();
+    let made = made_ns(stream, durable).await?;
     Ok(noted
         .filter(|noted| noted.stream_made_ns == made)
         .map(|noted| DeliverPolicy::ByStartSequence { start_sequence: noted.floor + 1 }))

@@ -1,6 +1,10 @@
 //! The life of one story in the worker, steps 4 to 9.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
@@ -14,13 +18,13 @@ use super::{
     egress::{Egress, Sink, Tombstone, Unpublished},
     embargo::{self, Parked},
     failpoint,
-    flight::{Entry, Flight, Registry},
-    lineage::{Keeper, Stopped},
+    flight::{Entry, Flight, Origin, Registry},
+    lineage::Keeper,
     metrics::{self, Metrics, Outcome, Stage},
     names::{self, Part},
-    poison::Poison,
-    pool::{Enriched, Pool, Rejection, Stories},
-    state::StateError,
+    poison::{AGAIN, Leave, Poison, Suspect, Unmarked},
+    pool::{Enriched, Pool, Rejection, Slot, Stories},
+    state::{StateError, Stopped},
     trace,
     turns::Lane,
 };
@@ -49,6 +53,8 @@ pub struct Context {
     pub jetstream: async_nats::jetstream::Context,
     /// The versions of stories.
     pub keeper: Keeper,
+    /// What is known to be no kill.
+    pub looked_at: LookedAt,
     /// All stories that are in the worker.
     pub registry: Arc<Registry>,
     /// Metrics.
@@ -71,79 +77,31 @@ impl Context {
 pub async fn deliver(context: &Context, entry: Entry) -> Outcome {
     let flight = &*entry.flight;
     let limits = context.admission.limits();
-    let lane = lane(flight, &context.config, &limits);
-    // Step 5b: a story that comes again may have killed a worker.
-    let Some(input) = context.config.inputs.0.get(&*flight.input) else { return give_back(context, flight).await };
-    let suspect = if flight.attempt > 1 {
-        let looked = tokio::select! {
-            biased;
-            () = context.stopping.cancelled() => return give_back(context, flight).await,
-            looked = context.poison.suspect(&input.durable, &flight.origin, lane) => looked,
-        };
-        match looked {
-            Ok(suspect) if suspect.begun() >= context.poison.begun_max => {
-                let detail = format!("{} workers died while they read the story", suspect.begun());
-                let rejection = Rejection { code: "read.killed_worker", detail, id: None };
-                let stored = bury(context, flight, &rejection, Part::WHOLE).await;
-                if stored == Stored::Dead {
-                    context.poison.forget(suspect).await;
-                }
-                return end(context, flight, stored).await;
-            }
-            Ok(suspect) => Some(suspect),
-            Err(error) => return without_state(context, flight, &error).await,
-        }
-    } else {
-        None
-    };
     let queued = context.metrics.queued();
-    // Step 4: limits, then a place in the pool. Until then the story can be given back.
-    let key = key(flight, &limits);
-    let request = admission::Request {
-        input: &flight.input,
-        lane,
-        key: key.as_deref(),
-        bytes: flight.payload.len(),
-        parked_max: (input.stories_max / PARKED_SHARE).max(1) as usize,
-    };
-    let admitted = async {
-        // A kill does not wait for the rates. One that comes again does: nothing of a story over which
-        // a worker may have died is looked at without its mark.
-        let is_kill = suspect.is_none()
-            && context.admission.has_limits()
-            && context.pool.is_kill(flight.payload.clone(), hints(flight, context)).await;
-        // Whoever has a place waits with it until there is room for its record: while the output stands
-        // still, a few are read and the rest stays as small as it came.
-        let place = async {
-            let slot = context.pool.slot().await;
-            context.egress.room.free().await;
-            slot
-        };
-        match is_kill {
-            true => Ok(context.pool.slot().await),
-            false => context.admission.pass(request, place).await,
-        }
-    };
-    let slot = tokio::select! {
-        biased;
-        () = context.stopping.cancelled() => return give_back(context, flight).await,
-        slot = admitted => if let Ok(slot) = slot { slot } else {
+    let admitted = admit(context, flight, &limits).await;
+    drop(queued);
+    let (slot, leave) = match admitted {
+        Ok(admitted) => admitted,
+        Err(Kept::GivenBack) => return give_back(context, flight).await,
+        Err(Kept::Throttled) => {
             nak(context, flight, Duration::from_millis(limits.throttled_delay_ms)).await;
             return Outcome::Throttled;
-        },
+        }
+        Err(Kept::Unmarked(error)) => return without_state(context, flight, &error).await,
+        Err(Kept::Rejected(rejection)) => {
+            return end(context, flight, bury(context, flight, &rejection, Part::WHOLE).await).await;
+        }
+        Err(Kept::Killer(suspect)) => {
+            let detail = format!("{} workers died while they read the story", suspect.begun());
+            let rejection = Rejection { code: "read.killed_worker", detail, id: None };
+            let ended = end(context, flight, bury(context, flight, &rejection, Part::WHOLE).await).await;
+            // After its end: whoever dies before that finds the mark, and buries it again under the same id.
+            if ended == Outcome::DeadLettered {
+                context.poison.forget(&suspect).await;
+            }
+            return ended;
+        }
     };
-    drop(queued);
-    failpoint::hit("admitted");
-    let leave = match suspect {
-        None => context.poison.first().await,
-        Some(suspect) => match context.poison.begin(suspect).await {
-            Ok(leave) => leave,
-            Err(error) => return without_state(context, flight, &error).await,
-        },
-    };
-    if flight.attempt > 1 {
-        failpoint::hit("marked");
-    }
     context.metrics.took(Stage::Wait, flight.received.elapsed());
     // Step 5.
     let began = Instant::now();
@@ -160,6 +118,154 @@ pub async fn deliver(context: &Context, entry: Entry) -> Outcome {
         context.metrics.lagged(now.duration_since(flight.origin.stored()).as_secs_f64());
     }
     outcome
+}
+
+/// Why a story is not read.
+#[derive(Debug)]
+enum Kept {
+    /// The worker stops: somebody else is to have it.
+    GivenBack,
+    /// Its key has enough stories here.
+    Throttled,
+    /// Its mark cannot be seen or raised.
+    Unmarked(StateError),
+    /// It cannot be read.
+    Rejected(Rejection),
+    /// So many workers died over it that it is not read again.
+    Killer(Suspect),
+}
+
+impl From<Unmarked> for Kept {
+    fn from(unmarked: Unmarked) -> Self {
+        match unmarked {
+            Unmarked::Stopped => Self::GivenBack,
+            Unmarked::Taken(error) => Self::Unmarked(error),
+        }
+    }
+}
+
+/// Steps 4 and 5b: the limits, a place in the pool, and leave to read. Until then a story can be given
+/// back.
+///
+/// ```text
+///                   first delivery          comes again               a worker died over it
+/// its mark          –                       looked at                 looked at; at its limit: dead letter
+/// a kill?           looked at               looked at under its mark  –
+/// limit of its key  waits, but for a kill   waits, but for a kill     –
+/// turn of suspects  –                       waits                     waits
+/// limits of all     waits, but for a kill   waits, but for a kill     –
+/// place in the pool waits                   waits                     waits
+/// leave             beside others           marked, beside others     marked, alone
+/// ```
+///
+/// The turn of suspects is taken behind the limit of the key: a key that is throttled holds up no other
+/// story that comes again. A story over which a worker died waits for no limit: it has passed them
+/// before.
+async fn admit<'a>(context: &'a Context, flight: &Flight, limits: &Limits) -> Result<(Slot, Leave<'a>), Kept> {
+    let lane = lane(flight, &context.config, limits);
+    let input = context.config.inputs.0.get(&*flight.input).ok_or(Kept::GivenBack)?;
+    let suspect = if flight.attempt > 1 {
+        let look = context.poison.look(&input.durable, &flight.origin);
+        Some(unless_stopped(context, look).await?.map_err(Kept::Unmarked)?)
+    } else {
+        None
+    };
+    let is_looked_at = || context.admission.has_limits() && !context.looked_at.has(&flight.origin);
+    let is_kill = || context.pool.is_kill(flight.payload.clone(), hints(flight, context));
+    let key = key(flight, limits);
+    let mut request = admission::Request {
+        input: &flight.input,
+        lane,
+        key: key.as_deref(),
+        bytes: flight.payload.len(),
+        parked_max: (input.stories_max / PARKED_SHARE).max(1) as usize,
+    };
+    let Some(suspect) = suspect else {
+        // Beside nobody who is read alone: decoding is part of reading.
+        let is_kill = is_looked_at() && {
+            let _leave = context.poison.first().await;
+            is_kill().await.map_err(Kept::Rejected)?
+        };
+        let slot = if is_kill {
+            unless_stopped(context, place(context)).await?
+        } else {
+            let passed = unless_stopped(context, context.admission.pass(request, place(context))).await?;
+            passed.map_err(|_| throttled(context, flight))?
+        };
+        failpoint::hit("admitted");
+        return Ok((slot, context.poison.first().await));
+    };
+    if suspect.begun() >= context.poison.begun_max {
+        return Err(Kept::Killer(suspect));
+    }
+    let is_at_once = suspect.begun() > 0;
+    if is_at_once || is_looked_at() {
+        let turn = unless_stopped(context, context.poison.turn(lane, &flight.input)).await?;
+        let slot = unless_stopped(context, place(context)).await?;
+        failpoint::hit("admitted");
+        let leave = context.poison.begin(&suspect, turn).await?;
+        failpoint::hit("marked");
+        if is_at_once {
+            return Ok((slot, leave));
+        }
+        match is_kill().await {
+            Ok(true) => return Ok((slot, leave)),
+            Ok(false) => context.poison.end(leave).await,
+            Err(rejection) => {
+                context.poison.end(leave).await;
+                return Err(Kept::Rejected(rejection));
+            }
+        }
+    }
+    let own = unless_stopped(context, context.admission.pass_own(request)).await?;
+    let own = own.map_err(|_| throttled(context, flight))?;
+    let turn = unless_stopped(context, context.poison.turn(lane, &flight.input)).await?;
+    request.input = &AGAIN;
+    let slot = unless_stopped(context, context.admission.pass_all(request, own, place(context))).await?;
+    failpoint::hit("admitted");
+    let leave = context.poison.begin(&suspect, turn).await?;
+    failpoint::hit("marked");
+    Ok((slot, leave))
+}
+
+/// A place in the pool. Whoever has it waits with it until there is room for its record: while the output
+/// stands still, a few are read and the rest stays as small as it came.
+async fn place(context: &Context) -> Slot {
+    let slot = context.pool.slot().await;
+    context.egress.room.free().await;
+    slot
+}
+
+/// Waits for something, or for the worker to stop.
+async fn unless_stopped<T>(context: &Context, waiting: impl Future<Output = T>) -> Result<T, Kept> {
+    context.stopping.run_until_cancelled(waiting).await.ok_or(Kept::GivenBack)
+}
+
+/// A throttled story was looked at, and is no kill: it need not be looked at each time it comes.
+fn throttled(context: &Context, flight: &Flight) -> Kept {
+    context.looked_at.note(&flight.origin);
+    Kept::Throttled
+}
+
+/// Stories that were looked at and are no kills, where it is worth while to know.
+#[derive(Debug, Default)]
+pub struct LookedAt(Mutex<HashSet<(u64, i64)>>);
+
+/// Stories that are remembered so; then it begins anew.
+const LOOKED_AT_MAX: usize = 65_536;
+
+impl LookedAt {
+    fn has(&self, origin: &Origin) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&(origin.sequence, origin.stored_ns))
+    }
+
+    fn note(&self, origin: &Origin) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= LOOKED_AT_MAX {
+            all.clear();
+        }
+        all.insert((origin.sequence, origin.stored_ns));
+    }
 }
 
 /// What became of one story of a message, before the message is acknowledged.
@@ -482,10 +588,8 @@ fn record_subject(template: &str, enriched: &Enriched) -> String {
 
 fn dead_letter_headers(flight: &Flight, rejection: &Rejection, part: Part) -> HeaderMap {
     let mut headers = reason_headers(flight, rejection, part);
-    for (name, values) in flight.headers.iter().flat_map(HeaderMap::iter) {
-        for value in values {
-            headers.append(format!("{}{name}", names::ORIGINAL_PREFIX).as_str(), value.clone());
-        }
+    if let Some(originals) = &flight.headers {
+        names::put_originals(&mut headers, originals);
     }
     headers
 }

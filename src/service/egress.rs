@@ -203,7 +203,6 @@ impl Egress {
             let why = match receipt {
                 Receipt::Stored { duplicate } => {
                     if held.take().is_some() && self.gate.count(sink) == 0 {
-                        metrics.output_open(self.gate.is_open());
                         tracing::info!(sink = ?sink, "the stream takes messages again");
                     }
                     return Ok(duplicate);
@@ -215,7 +214,6 @@ impl Egress {
             if held.is_none() {
                 held = Some(self.gate.hold(sink));
                 if self.gate.count(sink) == 1 {
-                    metrics.output_open(false);
                     tracing::warn!(
                         sink = ?sink, subject, error = %why,
                         "the stream does not take a message; holding what is here and asking for no more"

@@ -33,11 +33,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     broker::Backoff,
+    config::EmbargoMode,
     delivery::Context,
     egress::{Sink, Tombstone, Unpublished},
     flight::Origin,
-    lineage::{Stopped, token},
+    lineage::token,
     metrics, names,
+    state::{Stopped, is_not_found},
 };
 use crate::lineage::{Place, Sighting, put};
 
@@ -138,7 +140,8 @@ pub async fn retract(context: &Context, key: &str) {
     for _ in 0..RETRACTED_MAX {
         match stream.get_last_raw_message_by_subject(&subject).await {
             Ok(message) => {
-                if !settle(context, &stream, message.sequence, &message.payload).await {
+                // One that is left there stands before those behind it; they meet the tombstone later.
+                if settle(context, &stream, message.sequence, &message.payload).await != Settled::Done {
                     return;
                 }
             }
@@ -152,16 +155,43 @@ pub async fn retract(context: &Context, key: &str) {
     }
 }
 
+/// Releases what is held until `stop`: the configuration has stories held, or an earlier one had and some
+/// wait still.
+pub async fn keep(context: std::sync::Arc<Context>, stop: CancellationToken) {
+    let is_left = async {
+        let name = &context.config.streams.held.name;
+        match context.jetstream.get_stream(name).await {
+            Ok(stream) => stream.cached_info().state.messages > 0,
+            Err(error) if is_not_found(&error) => false,
+            Err(error) => {
+                tracing::warn!(stream.name = %name, error = %error, "cannot tell whether stories are held");
+                false
+            }
+        }
+    };
+    let is_needed =
+        context.config.embargo.mode == EmbargoMode::Hold || stop.run_until_cancelled(is_left).await == Some(true);
+    if is_needed {
+        release_all(&context, stop).await;
+    } else {
+        stop.cancelled().await;
+    }
+}
+
 /// Publishes what is due, for as long as the worker runs.
-pub async fn release_all(context: std::sync::Arc<Context>, stop: CancellationToken) {
+async fn release_all(context: &Context, stop: CancellationToken) {
     let ms = Duration::from_millis;
     let delivery = &context.config.delivery;
     let mut backoff = Backoff::new(ms(delivery.retry_delay_min_ms), ms(delivery.retry_delay_max_ms));
     loop {
+        let began = tokio::time::Instant::now();
         let watched = tokio::select! {
             () = stop.cancelled() => return,
-            watched = watch(&context) => watched,
+            watched = watch(context) => watched,
         };
+        if began.elapsed() > ms(delivery.retry_delay_max_ms) {
+            backoff.reset();
+        }
         if let Err(why) = watched {
             tracing::warn!(stream.name = %context.config.streams.held.name, error = %why, "cannot watch what is held; trying again");
         }
@@ -186,7 +216,7 @@ async fn watch(context: &Context) -> Result<(), String> {
         if let Some((until, sequence)) = due.filter(|(until, _)| *until <= now) {
             match stream.get_raw_message(sequence).await {
                 Ok(message) => {
-                    if !settle(context, &stream, sequence, &message.payload).await {
+                    if settle(context, &stream, sequence, &message.payload).await == Settled::Later {
                         return Err("a story that is due could not be published".to_owned());
                     }
                 }
@@ -215,47 +245,60 @@ async fn watch(context: &Context) -> Result<(), String> {
     }
 }
 
-/// Publishes a held record, or buries it when it was killed, and removes it from the held stream. Whether it is done.
-async fn settle(context: &Context, stream: &Stream, sequence: u64, payload: &[u8]) -> bool {
+/// What became of a held story.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Settled {
+    /// It has come out, and is gone from the held stream.
+    Done,
+    /// It can neither come out nor be removed; it stays, and holds up nobody.
+    Left,
+    /// It is tried again.
+    Later,
+}
+
+/// Publishes a held record, or buries it when it was killed, and removes it from the held stream.
+async fn settle(context: &Context, stream: &Stream, sequence: u64, payload: &[u8]) -> Settled {
     let Some((parked, record)) = Parked::read(payload) else {
         tracing::error!(
             stream.sequence = sequence,
             "what stands on the held stream is no held story; it is left there"
         );
-        return true;
+        return Settled::Left;
     };
-    let done = settle_parked(context, &parked, record).await;
-    if done && let Err(error) = stream.delete_message(sequence).await {
+    let settled = settle_parked(context, &parked, record).await;
+    if settled == Settled::Done
+        && let Err(error) = stream.delete_message(sequence).await
+    {
         // It is published again after a restart, with the same message id.
         tracing::warn!(error = %error, stream.sequence = sequence, "cannot remove a story that was held");
     }
-    done
+    settled
 }
 
-async fn settle_parked(context: &Context, parked: &Parked, record: &[u8]) -> bool {
+async fn settle_parked(context: &Context, parked: &Parked, record: &[u8]) -> Settled {
     let mut body = record.to_vec();
     let mut headers = HeaderMap::new();
     for (name, value) in &parked.headers {
         headers.insert(name.as_str(), value.as_str());
     }
     if let Some(sighting) = &parked.sighting {
-        let Ok(killed) = context.keeper.is_killed(&sighting.key).await else { return false };
+        let Ok(killed) = context.keeper.is_killed(&sighting.key).await else { return Settled::Later };
         if killed {
-            return bury(context, parked, record).await;
+            return bury(context, parked, record, KILLED, KILLED_WAITING).await;
         }
         if parked.until > jiff::Timestamp::now() {
             // A kill was looked for, and there is none: it goes on waiting.
-            return false;
+            return Settled::Later;
         }
         match context.keeper.see(sighting, parked.place).await {
             Ok(lineage) if lineage.state == Some(crate::lineage::Standing::Killed) => {
-                return bury(context, parked, record).await;
+                return bury(context, parked, record, KILLED, KILLED_WAITING).await;
             }
             Ok(lineage) => {
                 super::delivery::put_lineage(&mut headers, &lineage);
                 body = put(body, &lineage);
             }
-            Err(Stopped) => return false,
+            Err(Stopped) => return Settled::Later,
         }
     }
     let tombstone = parked.sighting.as_ref();
@@ -270,50 +313,81 @@ async fn settle_parked(context: &Context, parked: &Parked, record: &[u8]) -> boo
             tracing::info!(
                 story.stream = %parked.stream, story.sequence = parked.sequence, "published a story that was held"
             );
-            true
+            Settled::Done
         }
-        Err(Unpublished::Killed) => bury(context, parked, record).await,
-        Err(_) => false,
+        Err(Unpublished::Killed) => bury(context, parked, record, KILLED, KILLED_WAITING).await,
+        Err(Unpublished::TooLarge(why)) => {
+            let detail = format!("the record has {} bytes: {why}", record.len());
+            bury(context, parked, record, "record.too_large", &detail).await
+        }
+        Err(Unpublished::Stopped) => Settled::Later,
     }
 }
 
-/// A dead letter for a story that was killed while it waited: its original bytes, as long as the
+/// A dead letter for a story that ends while it waits: its original bytes and headers, as long as the
 /// input stream has them, else the record.
-async fn bury(context: &Context, parked: &Parked, record: &[u8]) -> bool {
+async fn bury(context: &Context, parked: &Parked, record: &[u8], code: &'static str, detail: &str) -> Settled {
     let original = match context.jetstream.get_stream(&parked.stream).await {
-        Ok(stream) => stream.get_raw_message(parked.sequence).await.ok(),
-        Err(_) => None,
+        Ok(stream) => match stream.get_raw_message(parked.sequence).await {
+            Ok(message) => Some(message),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => None,
+            // Whether it is there still is not known: later.
+            Err(_) => return Settled::Later,
+        },
+        Err(error) if is_not_found(&error) => None,
+        Err(_) => return Settled::Later,
     };
     let origin = |stored_ns: i64| Origin { stream: parked.stream.clone(), sequence: parked.sequence, stored_ns };
     let stored_ns = parked.place.message;
     let original = original.filter(|message| message.time.unix_timestamp_nanos() == i128::from(stored_ns));
-    let body = original.map_or_else(|| Bytes::copy_from_slice(record), |message| message.payload);
+    let (body, originals) = original.map_or_else(
+        || (Bytes::copy_from_slice(record), HeaderMap::new()),
+        |message| (message.payload, message.headers),
+    );
     let header = |name| parked.header(name).unwrap_or_default().to_owned();
     let attempt = header(names::ATTEMPT).parse().unwrap_or(1);
     let id = format!("dead:{}", header(names::MESSAGE_ID));
     let mut headers = names::origin_headers(&origin(stored_ns), &header(names::SUBJECT), attempt, &id);
-    headers.insert(names::REASON, KILLED);
-    headers.insert(names::DETAIL, "killed while it waited for the end of its embargo");
+    headers.insert(names::REASON, code);
+    headers.insert(names::DETAIL, detail);
     for name in [names::STORY_ID, names::PART, names::PARTS, names::LINEAGE_KEY] {
         if let Some(value) = parked.header(name) {
             headers.insert(name, value);
         }
     }
     headers.insert(names::EXPECTED_STREAM, context.config.streams.dead.name.as_str());
-    let subject = context.config.streams.dead.subject.replace("{reason}", &names::token(Some(KILLED)));
-    let buried = context.egress.publish(Sink::Dead, &subject, &headers, &body, &context.metrics).await.is_ok();
-    if buried {
-        metrics::dead_letter(KILLED);
-        tracing::info!(
-            story.stream = %parked.stream, story.sequence = parked.sequence, reason = KILLED,
-            "a story that was held was killed; it became a dead letter"
-        );
+    let subject = context.config.streams.dead.subject.replace("{reason}", &names::token(Some(code)));
+    let mut whole = headers.clone();
+    names::put_originals(&mut whole, &originals);
+    let mut published = context.egress.publish(Sink::Dead, &subject, &whole, &body, &context.metrics).await;
+    if matches!(published, Err(Unpublished::TooLarge(_))) {
+        headers.insert(names::ORIGINALS_LEFT_OUT, originals.len().to_string());
+        published = context.egress.publish(Sink::Dead, &subject, &headers, &body, &context.metrics).await;
     }
-    buried
+    match published {
+        Ok(_) => {
+            metrics::dead_letter(code);
+            tracing::info!(
+                story.stream = %parked.stream, story.sequence = parked.sequence, reason = code,
+                "a story that was held became a dead letter"
+            );
+            Settled::Done
+        }
+        Err(Unpublished::TooLarge(why)) => {
+            tracing::error!(
+                story.stream = %parked.stream, story.sequence = parked.sequence, error = %why,
+                "a dead letter does not fit the dead-letter stream; its story stays on the held stream. Raise the limits"
+            );
+            Settled::Left
+        }
+        Err(Unpublished::Stopped | Unpublished::Killed) => Settled::Later,
+    }
 }
 
 /// Why a killed story is a dead letter.
 pub const KILLED: &str = "lineage.killed";
+/// The same in words.
+const KILLED_WAITING: &str = "killed while it waited for the end of its embargo";
 
 #[cfg(test)]
 mod tests {

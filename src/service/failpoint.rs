@@ -46,6 +46,10 @@ pub const PANICS: &[u8] = b"(failpoint: panic)";
 #[cfg(feature = "failpoints")]
 pub const LOOPS: &[u8] = b"(failpoint: loop)";
 
+/// A story with these bytes in it takes 1.5 seconds to read.
+#[cfg(feature = "failpoints")]
+pub const SLOW: &[u8] = b"(failpoint: slow)";
+
 /// Passes a place.
 #[cfg(not(feature = "failpoints"))]
 #[inline]
@@ -84,6 +88,9 @@ pub fn obey(story: &[u8]) {
         std::process::abort();
     }
     assert!(!has(PANICS), "a story that panics");
+    for _ in 0..if has(SLOW) { 30 } else { 0 } {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
     while has(LOOPS) {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }

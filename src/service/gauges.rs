@@ -133,6 +133,7 @@ fn own(context: &Context, state: &State) {
     for (lane, waiting) in Lane::ALL.into_iter().zip(context.admission.waiting()) {
         metrics::lane_waiting(lane.label(), waiting);
     }
+    context.metrics.output_open(!context.egress.gate.is_stopped_by_a_sink());
     if context.admission.is_holding() {
         state.held_by_a_limit();
     }

@@ -138,6 +138,15 @@ pub fn origin_headers(origin: &Origin, subject: &str, attempt: u64, message_id: 
     headers
 }
 
+/// Copies a story's own headers under other names, so that those which the broker acts on never act twice.
+pub fn put_originals(headers: &mut HeaderMap, originals: &HeaderMap) {
+    for (name, values) in originals.iter() {
+        for value in values {
+            headers.append(format!("{ORIGINAL_PREFIX}{name}").as_str(), value.clone());
+        }
+    }
+}
+
 /// Longest token that is made from a value.
 const TOKEN_BYTES_MAX: usize = 48;
 

@@ -10,21 +10,29 @@
 //! becomes a dead letter unread.
 //!
 //! An aborting story is thus begun once unmarked and [`Poison::begun_max`] times marked.
+//!
+//! Nothing but a death may leave a mark standing. So raising and clearing are tried until they are known
+//! to be done, while the gate is closed; and each mark carries a number of its own, by which a worker knows
+//! the mark that it raised without hearing of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{
     flight::Origin,
-    state::{StateBucket, StateError, Written},
+    state::{PatientBucket, StateError, Stopped, Versioned, Written},
     turns::{Lane, Turn, Turns},
 };
+
+/// The line of redelivered stories before the limits of all: one of them stands there at a time, and has
+/// its turn in rotation with the inputs.
+pub static AGAIN: LazyLock<Arc<str>> = LazyLock::new(|| "again".into());
 
 /// Keeps the marks of this worker's stories.
 #[derive(Debug)]
 pub struct Poison {
-    bucket: StateBucket,
+    bucket: PatientBucket,
     /// How often the reading of a story may be begun under its mark.
     pub begun_max: u32,
     /// Redelivered stories, one at a time.
@@ -52,12 +60,11 @@ pub struct Marked<'a> {
 }
 
 /// What the marks say of a redelivered story.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Suspect {
     key: String,
     /// How often its reading was begun, with the revision of that mark.
     begun: Option<(u32, u64)>,
-    turn: Turn,
 }
 
 impl Suspect {
@@ -67,9 +74,29 @@ impl Suspect {
     }
 }
 
+/// Why a mark does not stand.
+#[derive(Debug)]
+pub enum Unmarked {
+    /// The worker stopped first.
+    Stopped,
+    /// Another worker has raised it meanwhile: it reads the story.
+    Taken(StateError),
+}
+
+/// What a mark holds: how often, and whose it is.
+fn mark(times: u32, number: u64) -> String {
+    format!("{times} {number:016x}")
+}
+
+/// How often, of a mark. One that cannot be read still says that a worker died.
+fn times(mark: &Versioned) -> u32 {
+    let text = std::str::from_utf8(&mark.value).unwrap_or_default();
+    text.split(' ').next().and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
 impl Poison {
     /// With the bucket, and the limit of the marks.
-    pub fn new(bucket: StateBucket, begun_max: u32, rest_every: u32) -> Self {
+    pub fn new(bucket: PatientBucket, begun_max: u32, rest_every: u32) -> Self {
         Self { bucket, begun_max, suspects: Turns::new(rest_every), reading: RwLock::default() }
     }
 
@@ -78,38 +105,48 @@ impl Poison {
         self.suspects.keep_rest(rest_every);
     }
 
-    /// Waits until no other redelivered story is read here, and looks at this one's mark.
+    /// Looks at the mark of a redelivered story.
     ///
     /// # Errors
     /// The bucket does not answer: the story can neither be read nor blamed.
-    pub async fn suspect(&self, durable: &str, origin: &Origin, lane: Lane) -> Result<Suspect, StateError> {
-        let turn = self.suspects.take(lane, &durable.into()).await;
+    pub async fn look(&self, durable: &str, origin: &Origin) -> Result<Suspect, StateError> {
         let key = format!("begun.{durable}.{}.{}", origin.sequence, origin.stored_ns);
-        let mark = self.bucket.read(&key).await?;
-        let begun = mark.map(|mark| {
-            let times = std::str::from_utf8(&mark.value).ok().and_then(|text| text.parse().ok());
-            // A mark that cannot be read still says that a worker died.
-            (times.unwrap_or(1), mark.revision)
-        });
-        Ok(Suspect { key, begun, turn })
+        let mark = self.bucket.bucket.read(&key).await?;
+        Ok(Suspect { key, begun: mark.map(|mark| (times(&mark), mark.revision)) })
+    }
+
+    /// Waits until no other redelivered story is read here.
+    pub async fn turn(&self, lane: Lane, input: &Arc<str>) -> Turn {
+        self.suspects.take(lane, input).await
     }
 
     /// Raises the mark, and waits until the pool is empty where a worker has died over the story.
     ///
     /// # Errors
-    /// The mark is not known to stand, or another worker reads the story: it comes again later.
-    pub async fn begin(&self, suspect: Suspect) -> Result<Leave<'_>, StateError> {
-        let times = suspect.begun() + 1;
-        let (beside, alone) = match times {
+    /// The mark does not stand.
+    pub async fn begin(&self, suspect: &Suspect, turn: Turn) -> Result<Leave<'_>, Unmarked> {
+        let begun = suspect.begun() + 1;
+        // First, so that a mark never stands over a story that only waits.
+        let (beside, alone) = match begun {
             1 => (Some(self.reading.read().await), None),
             _ => (None, Some(self.reading.write().await)),
         };
         let replaces = suspect.begun.map(|(_, revision)| revision);
-        match self.bucket.write(&suspect.key, times.to_string().into(), replaces).await? {
-            Written::Stored(_) => {
-                Ok(Leave::Marked(Marked { key: suspect.key, _turn: suspect.turn, _beside: beside, _alone: alone }))
+        let value = mark(begun, fastrand::u64(..));
+        let raised = self.bucket.until_done(|| async {
+            let bucket = &self.bucket.bucket;
+            match bucket.write(&suspect.key, value.clone().into(), replaces).await? {
+                Written::Stored(_) => Ok(true),
+                // It may be this very mark, of a try whose receipt was lost.
+                Written::Conflict => Ok(bucket.read(&suspect.key).await?.is_some_and(|mark| mark.value == value)),
             }
-            Written::Conflict => Err(StateError::conflict(&suspect.key)),
+        });
+        match raised.await {
+            Ok(true) => {
+                Ok(Leave::Marked(Marked { key: suspect.key.clone(), _turn: turn, _beside: beside, _alone: alone }))
+            }
+            Ok(false) => Err(Unmarked::Taken(StateError::conflict(&suspect.key))),
+            Err(Stopped) => Err(Unmarked::Stopped),
         }
     }
 
@@ -118,7 +155,7 @@ impl Poison {
         Leave::First(self.reading.read().await)
     }
 
-    /// Clears the mark of a story whose reading has ended, or that has become a dead letter.
+    /// Clears the mark of a story whose reading has ended.
     pub async fn end(&self, leave: Leave<'_>) {
         match leave {
             Leave::First(beside) => drop(beside),
@@ -126,17 +163,30 @@ impl Poison {
         }
     }
 
-    /// Clears the mark of a story that was never begun again.
-    pub async fn forget(&self, suspect: Suspect) {
+    /// Clears the mark of a story that has become a dead letter unread.
+    pub async fn forget(&self, suspect: &Suspect) {
         if suspect.begun.is_some() {
             self.clear(&suspect.key).await;
         }
     }
 
-    /// A mark that stays is no harm: it makes the next reading of the story a careful one.
+    /// Only a stop leaves it: then the story, if it comes again, is read with more care than it needs.
     async fn clear(&self, key: &str) {
-        if let Err(error) = self.bucket.remove(key).await {
-            tracing::warn!(error = %error, "a begun mark stays; the story is read alone if it comes again");
+        if self.bucket.until_done(|| self.bucket.bucket.remove(key)).await.is_err() {
+            tracing::warn!("stopped before a begun mark was cleared; the story is read alone if it comes again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_of_all_ages_tell_how_often() {
+        for (value, expected) in [(mark(3, 7).as_str(), 3), ("2", 2), ("", 1), ("\u{ff}", 1)] {
+            let mark = Versioned { value: value.to_owned().into(), revision: 1 };
+            assert_eq!(times(&mark), expected, "{value:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicIsize, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -125,13 +125,14 @@ pub struct Pool {
 #[derive(Debug, Default)]
 pub struct Watch {
     threads: AtomicUsize,
-    lost: AtomicUsize,
+    /// For a moment below zero, when a thread comes back just as its loss is counted.
+    lost: AtomicIsize,
 }
 
 impl Watch {
     /// Threads that have read one story for longer than the deadline and still do.
     pub fn lost(&self) -> usize {
-        self.lost.load(Ordering::Relaxed)
+        usize::try_from(self.lost.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
     /// Threads in all.
@@ -159,6 +160,8 @@ pub struct Slot(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphor
 
 /// Slots a thread: one that is read and one that waits behind it.
 const SLOTS_PER_THREAD: usize = 2;
+/// Pieces in which a deadline is waited for.
+const DEADLINE_PIECES: u32 = 10;
 
 impl Pool {
     /// Starts the threads; 0 means one a core.
@@ -198,15 +201,12 @@ impl Pool {
 
     /// Whether a message is a kill. Asked of stories that would have to wait for a limit, in the
     /// pool and without a place in its queue: the permits bound how many ask.
-    pub async fn is_kill(&self, input: Bytes, hints: Hints) -> bool {
-        let (tell, told) = oneshot::channel();
+    ///
+    /// # Errors
+    /// It cannot be told, and the message can never be read: decoding panicked, or took too long.
+    pub async fn is_kill(&self, input: Bytes, hints: Hints) -> Result<bool, Rejection> {
         let reader = self.reader.clone();
-        self.threads.spawn_fifo(move || {
-            let answer = catch_unwind(AssertUnwindSafe(|| reader.is_kill(&input, &hints)));
-            // Nobody listens any more when the deadline has passed.
-            let _ = tell.send(answer.unwrap_or(false));
-        });
-        tokio::time::timeout(self.deadline(), told).await.is_ok_and(|answer| answer.unwrap_or(false))
+        self.run(None, move || reader.is_kill(&input, &hints)).await
     }
 
     /// Reads one message in the pool.
@@ -215,36 +215,46 @@ impl Pool {
     /// Outside: it can never be read, because it does not decode, reading it panicked, or took too
     /// long. Inside: a story of it.
     pub async fn read(&self, slot: Slot, input: Bytes, hints: Hints) -> Result<Stories<Rejection>, Rejection> {
+        let reader = self.reader.clone();
+        let stories = self.run(Some(slot), move || reader.read(&input, &hints)).await??;
+        Ok(stories.into_iter().map(|story| story.map_err(Rejection::from)).collect())
+    }
+
+    /// Runs a job on a thread of the pool; `slot` is given back when the thread is.
+    async fn run<T: Send + 'static>(
+        &self,
+        slot: Option<Slot>,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Rejection> {
         let (tell_begun, begun) = oneshot::channel();
-        let (tell, told) = oneshot::channel();
-        let (reader, watch) = (self.reader.clone(), self.watch.clone());
+        let (tell, mut told) = oneshot::channel();
+        let watch = self.watch.clone();
         self.threads.spawn_fifo(move || {
             // Nobody listens any more when the worker has stopped.
             let _ = tell_begun.send(());
-            let read = catch_unwind(AssertUnwindSafe(|| reader.read(&input, &hints)));
-            if tell.send(read.map_err(drop)).is_err() {
+            let done = catch_unwind(AssertUnwindSafe(job));
+            if tell.send(done.map_err(drop)).is_err() {
                 // The deadline had passed: the thread was counted as lost, and is back.
                 watch.lost.fetch_sub(1, Ordering::Relaxed);
             }
             drop(slot);
         });
+        let refused = |code, detail: &str| Rejection { code, detail: detail.to_owned(), id: None };
         // The deadline counts from the beginning: waiting behind a slow story is nobody's fault.
         if begun.await.is_err() {
-            return Err(Rejection { code: "read.panic", detail: "the pool lost the story".to_owned(), id: None });
+            return Err(refused("read.panic", "the pool lost the story"));
         }
         let deadline = self.deadline();
-        match tokio::time::timeout(deadline, told).await {
-            Ok(Ok(Ok(Ok(stories)))) => Ok(stories.into_iter().map(|story| story.map_err(Rejection::from)).collect()),
-            Ok(Ok(Ok(Err(error)))) => Err(error.into()),
-            Ok(Ok(Err(())) | Err(_)) => {
-                Err(Rejection { code: "read.panic", detail: "reading the story panicked".to_owned(), id: None })
-            }
-            Err(_) => {
-                self.watch.lost.fetch_add(1, Ordering::Relaxed);
-                let detail = format!("reading took longer than {} ms", deadline.as_millis());
-                Err(Rejection { code: "read.deadline", detail, id: None })
+        // In pieces: while the whole process stands still, as under SIGSTOP, one piece at most is over.
+        for _ in 0..DEADLINE_PIECES {
+            match tokio::time::timeout(deadline / DEADLINE_PIECES, &mut told).await {
+                Ok(Ok(Ok(done))) => return Ok(done),
+                Ok(Ok(Err(())) | Err(_)) => return Err(refused("read.panic", "reading the story panicked")),
+                Err(_) => {}
             }
         }
+        self.watch.lost.fetch_add(1, Ordering::Relaxed);
+        Err(refused("read.deadline", &format!("reading took longer than {} ms", deadline.as_millis())))
     }
 }
 
@@ -269,6 +279,10 @@ mod tests {
                 _ => {}
             }
             Ok(vec![Ok(Enriched { id: String::from_utf8_lossy(input).into_owned(), ..Enriched::default() })])
+        }
+
+        fn is_kill(&self, input: &[u8], hints: &Hints) -> bool {
+            self.read(input, hints).is_ok_and(|_| input == b"kill")
         }
     }
 
@@ -310,6 +324,26 @@ mod tests {
         assert_eq!(read.expect_err("too long").detail, "reading took longer than 120 ms");
         let_go.send(()).expect("the reader waits");
         assert_eq!(code_of(&pool, "good").await, None);
+    }
+
+    /// Looking for a kill is reading too: its panics and its losses count as such.
+    #[tokio::test]
+    async fn a_story_that_cannot_be_looked_at_is_refused_and_its_thread_is_counted() {
+        let (let_go, held) = std::sync::mpsc::channel();
+        let watch = Arc::new(Watch::default());
+        let reader = Arc::new(Odd(std::sync::Mutex::new(held)));
+        let pool = Pool::new(1, Duration::from_secs(1), reader, watch.clone()).expect("threads");
+        let asked = async |input: &'static str| {
+            let asked = pool.is_kill(Bytes::from_static(input.as_bytes()), Hints::default()).await;
+            asked.map_err(|rejection| rejection.code)
+        };
+        assert_eq!(asked("kill").await, Ok(true));
+        assert_eq!(asked("good").await, Ok(false));
+        assert_eq!(asked("panic").await, Err("read.panic"));
+        assert_eq!(asked("hang").await, Err("read.deadline"));
+        assert!(watch.is_dead(), "its only thread is lost");
+        let_go.send(()).expect("the reader waits");
+        assert_eq!(asked("kill").await, Ok(true), "the thread came back");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures_util::StreamExt;
 
-use super::unreadable::is_readable;
+use super::unreadable::unreadable;
 
 /// After so long a silence the next message is looked at by other means.
 const QUIET: Duration = Duration::from_secs(2);
@@ -244,7 +244,8 @@ pub(super) async fn stored_at(
         headers: HeaderMap::new(),
         payload: payload.into(),
     };
-    Ok(Some((seen, is_readable(&headers))))
+    let is_readable = unreadable(&seen.subject, &headers).is_none();
+    Ok(Some((seen, is_readable)))
 }
 
 /// The sequence at which messages of this time or later begin. Searched for here: a consumer that begins

@@ -2,7 +2,9 @@
 //!
 //! | key | value | who |
 //! | --- | --- | --- |
-//! | `begun.<durable>.<sequence>` | how often the reading of a redelivered story was begun | [`super::poison`] |
+//! | `begun.<durable>.<sequence>.<stored>` | how often the reading of a redelivered story was begun, and by whom last | [`super::poison`] |
+//! | `lineage.<hash>` | the versions of a story | [`super::lineage`] |
+//! | `begun_at.<durable>` | the `start_sequence` at which a consumer was begun | [`super::checkpoint`] |
 //! | `floor.<durable>` | the last acknowledgement floor that was seen | [`super::checkpoint`] |
 //! | `ledger` | what the running ledger has compared, and its sums | [`super::running`] |
 //! | `discarded.<run>.<number>` | dead letters that an operator discarded | [`super::dead`], [`super::audit`] |
@@ -12,13 +14,21 @@
 //! whatever is there. What is removed leaves no marker behind, so the bucket holds only what is
 //! still of use. An error here is the broker's, never a story's.
 
+use std::{sync::Arc, time::Duration};
+
 use async_nats::jetstream::{
     kv::{self, CreateErrorKind, UpdateErrorKind},
     stream::StorageType,
 };
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
-use super::{broker::Broker, config::Config, topology::TopologyError};
+use super::{
+    broker::{Backoff, Broker},
+    config::{Config, Delivery},
+    egress::{Gate, Sink},
+    topology::TopologyError,
+};
 
 /// The bucket, opened.
 #[derive(Clone, Debug)]
@@ -57,6 +67,56 @@ impl StateError {
     /// Another worker was faster.
     pub(super) fn conflict(key: &str) -> Self {
         failed("raise", key, &"another worker holds it")
+    }
+}
+
+/// The worker stopped before it was known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
+/// The bucket, asked until it answers: an outage of it is nobody's fault. The gate is closed meanwhile, so
+/// that nothing more is asked for.
+#[derive(Clone, Debug)]
+pub struct PatientBucket {
+    /// The bucket.
+    pub bucket: StateBucket,
+    gate: Arc<Gate>,
+    retry: (Duration, Duration),
+    stop_now: CancellationToken,
+}
+
+impl PatientBucket {
+    /// With the pauses between tries; `stop_now` ends them.
+    pub fn new(bucket: StateBucket, gate: Arc<Gate>, delivery: &Delivery, stop_now: CancellationToken) -> Self {
+        let ms = Duration::from_millis;
+        Self { bucket, gate, retry: (ms(delivery.retry_delay_min_ms), ms(delivery.retry_delay_max_ms)), stop_now }
+    }
+
+    /// Tries until it succeeds.
+    ///
+    /// # Errors
+    /// The worker stopped first.
+    pub async fn until_done<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, Stopped>
+    where
+        F: Future<Output = Result<T, StateError>>,
+    {
+        let mut backoff = Backoff::new(self.retry.0, self.retry.1);
+        let mut held = None;
+        loop {
+            let error = match self.stop_now.run_until_cancelled(attempt()).await {
+                Some(Ok(done)) => return Ok(done),
+                Some(Err(error)) => error,
+                None => return Err(Stopped),
+            };
+            if held.is_none() {
+                held = Some(self.gate.hold(Sink::State));
+                if self.gate.count(Sink::State) == 1 {
+                    tracing::warn!(error = %error, "the state bucket does not answer; holding what is here");
+                }
+            }
+            let pause = tokio::time::sleep(backoff.pause());
+            self.stop_now.run_until_cancelled(pause).await.ok_or(Stopped)?;
+        }
     }
 }
 
@@ -103,6 +163,11 @@ impl StateBucket {
     pub async fn peek(broker: &Broker, config: &Config) -> Option<Self> {
         let store = broker.jetstream.get_key_value(&config.streams.state.bucket).await.ok()?;
         Some(Self { store })
+    }
+
+    /// How the bucket's stream stood when it was opened.
+    pub fn config(&self) -> &async_nats::jetstream::stream::Config {
+        &self.store.stream.cached_info().config
     }
 
     /// The value of a key.
@@ -157,7 +222,8 @@ fn failed(what: &'static str, key: &str, error: &dyn std::fmt::Display) -> State
     StateError { what, key: key.to_owned(), why: error.to_string() }
 }
 
-fn is_not_found(error: &async_nats::jetstream::context::GetStreamError) -> bool {
+/// Whether there is no such stream, and the broker says so.
+pub(super) fn is_not_found(error: &async_nats::jetstream::context::GetStreamError) -> bool {
     use async_nats::jetstream::{ErrorCode, context::GetStreamErrorKind};
     matches!(error.kind(), GetStreamErrorKind::JetStream(api) if api.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }

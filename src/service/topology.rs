@@ -100,10 +100,11 @@ pub async fn ensure(broker: &Broker, config: &Config, bucket: &StateBucket) -> R
     }
     for (name, input) in &config.inputs.0 {
         let wanted = consumer(config, input);
-        let is = ensure_consumer(&broker.jetstream, name, &wanted, config, bucket).await?;
+        let is = ensure_consumer(&broker.jetstream, name, &wanted, Begins::AsConfigured, config, bucket).await?;
         found.extend(compare::consumer(&config.streams.input.name, &wanted, &is));
         found.extend(compare::input(name, input, max_payload));
     }
+    found.extend(compare::bucket(bucket.config(), config));
     match found.iter().any(|difference| difference.breaks_the_promise) {
         true => Err(TopologyError::Broken(found)),
         false => Ok(found),
@@ -146,7 +147,7 @@ pub async fn differences(broker: &Broker, config: &Config) -> Result<Vec<Differe
     Ok(found)
 }
 
-/// Makes the consumer of one input again where it is missing; tells whether it was.
+/// Makes the consumer of one input again where it is missing while the worker runs.
 ///
 /// # Errors
 /// See [`TopologyError`].
@@ -157,9 +158,18 @@ pub async fn renew_consumer(
     name: &str,
     input: &Input,
 ) -> Result<(), TopologyError> {
-    // Where the configuration says where a consumer begins, its place is still the better one.
-    let wanted = pull::Config { deliver_policy: DeliverPolicy::All, ..consumer(config, input) };
-    ensure_consumer(&broker.jetstream, name, &wanted, config, bucket).await.map(drop)
+    ensure_consumer(&broker.jetstream, name, &consumer(config, input), Begins::AtItsPlace, config, bucket)
+        .await
+        .map(drop)
+}
+
+/// Where a consumer begins that has to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begins {
+    /// Where the configuration says, if that has not been done before; else at its place.
+    AsConfigured,
+    /// At its checkpoint, else where the configuration says.
+    AtItsPlace,
 }
 
 /// A stream as it should be, and what for.
@@ -274,6 +284,7 @@ async fn ensure_consumer(
     jetstream: &jetstream::Context,
     input: &str,
     wanted: &pull::Config,
+    begins: Begins,
     config: &Config,
     bucket: &StateBucket,
 ) -> Result<jetstream::consumer::Config, TopologyError> {
@@ -294,14 +305,23 @@ async fn ensure_consumer(
         return Err(TopologyError::Missing(object));
     }
     let mut wanted = wanted.clone();
-    if wanted.deliver_policy == DeliverPolicy::All {
-        let mut told = jetstream.get_stream(stream).await.map_err(|error| unreachable(error.to_string()))?;
+    let mut told = jetstream.get_stream(stream).await.map_err(|error| unreachable(error.to_string()))?;
+    let configured = match wanted.deliver_policy {
+        DeliverPolicy::ByStartSequence { start_sequence } => Some(start_sequence),
+        _ => None,
+    };
+    // What the configuration says holds once: the key may stand there long after the repair that it was for.
+    let is_news = match (configured, begins) {
+        (Some(start), Begins::AsConfigured) => !checkpoint::was_begun_at(bucket, &mut told, &durable, start).await?,
+        _ => false,
+    };
+    if !is_news {
         match checkpoint::resume(bucket, &mut told, &durable).await? {
             Some(place) => {
                 tracing::warn!(consumer.name = %durable, place = ?place, "a consumer is missing; it goes on from its checkpoint");
                 wanted.deliver_policy = place;
             }
-            None if has_results(jetstream, config).await? => {
+            None if configured.is_none() && has_results(jetstream, config).await? => {
                 return Err(TopologyError::Forgotten { object, input: input.to_owned() });
             }
             None => {}
@@ -311,6 +331,9 @@ async fn ensure_consumer(
     match created {
         Ok(consumer) => {
             tracing::info!(consumer.name = %durable, consumer.filter = %wanted.filter_subject, "created the consumer");
+            if let Some(start) = configured.filter(|_| is_news) {
+                checkpoint::note_begun_at(bucket, &mut told, &durable, start).await?;
+            }
             Ok(consumer.cached_info().config.clone())
         }
         Err(error) => match handle.consumer_info(&durable).await {

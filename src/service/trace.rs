@@ -28,10 +28,16 @@ pub fn span(flight: &Flight) -> Span {
     span
 }
 
+/// Longest `tracestate` that is passed on: W3C Trace Context asks for 512 characters at least, and a
+/// broker stores 64 KiB of headers.
+const STATE_BYTES_MAX: usize = 4096;
+
 /// Gives the trace context of a story to what comes of it.
 pub fn carry_on(flight: &Flight, headers: &mut HeaderMap) {
     for name in [names::TRACE_PARENT, names::TRACE_STATE] {
-        if let Some(value) = flight.headers.as_ref().and_then(|own| own.get(name)) {
+        if let Some(value) = flight.headers.as_ref().and_then(|own| own.get(name))
+            && value.as_str().len() <= STATE_BYTES_MAX
+        {
             headers.insert(name, value.clone());
         }
     }

@@ -20,6 +20,7 @@ mod load;
 mod proxy;
 
 mod flood;
+mod limits;
 mod network;
 mod server;
 mod soak;

@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Receipt,
     /// The confirmation of an acknowledgement.
     Confirmation,
+    /// The receipt of a mark of a story that may kill.
+    Mark,
 }
 
 /// What is wrong with the network.
@@ -251,6 +253,8 @@ impl Shared {
             Kind::Confirmation
         } else if subject.starts_with("wire.enriched.") || subject.starts_with("wire.dead.") {
             Kind::Receipt
+        } else if subject.starts_with("$KV.copydesk.begun.") {
+            Kind::Mark
         } else {
             return None;
         };

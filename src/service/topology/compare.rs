@@ -47,6 +47,27 @@ pub(in crate::service) fn quoted<'a>(subjects: impl IntoIterator<Item = &'a Stri
     format!("'{}'", all.join(","))
 }
 
+/// The state bucket: what it forgets, workers no longer know of each other.
+pub(super) fn bucket(is: &stream::Config, config: &Config) -> Vec<Difference> {
+    let name = &is.name;
+    let mut found = Findings::new(format!("key-value bucket {}", config.streams.state.bucket));
+    let edit = |flags: &str| Step::run(format!("nats stream edit {name} {flags}"));
+    found.breaks(is.max_age > Duration::ZERO, || {
+        (format!("forgets marks, tombstones and places after {:?}", is.max_age), edit("--max-age=0s"))
+    });
+    found.warns(is.storage == StorageType::Memory, || {
+        let renew =
+            format!("nats kv del {}   # with all workers stopped; one makes it anew", config.streams.state.bucket);
+        ("lives in memory: a restart of the server loses it".to_owned(), Step::run(renew))
+    });
+    let wanted = usize::from(config.streams.replicas);
+    found.warns(is.num_replicas != wanted, || {
+        let what = format!("has {} replicas, the configuration says {wanted}", is.num_replicas);
+        (what, edit(&format!("--replicas={wanted}")))
+    });
+    found.found
+}
+
 pub(super) fn stream(wanted: &Wanted, is: &stream::Config, max_payload: usize) -> Vec<Difference> {
     let name = &is.name;
     let mut found = Findings::new(format!("stream {name}"));

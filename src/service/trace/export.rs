@@ -73,7 +73,7 @@ struct Given<'a>(&'a mut HeaderMap);
 impl Injector for Given<'_> {
     fn set(&mut self, key: &str, value: String) {
         // An empty `tracestate` says nothing.
-        if !value.is_empty() {
+        if !value.is_empty() && value.len() <= super::STATE_BYTES_MAX {
             self.0.insert(key, value);
         }
     }
