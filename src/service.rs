@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod names;
 pub mod poison;
 pub mod pool;
+mod rates;
 pub mod readiness;
 pub mod reading;
 pub mod running;

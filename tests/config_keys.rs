@@ -63,6 +63,7 @@ const TESTS: &[(&str, &str)] = &[
     ("limits.each_key.stories_per_second", "no_window_of_a_key_exceeds_its_quota"),
     ("limits.fleet_count", "a_worker_takes_its_share_of_the_fleet"),
     ("limits.fleet_share", "a_worker_takes_its_share_of_the_fleet"),
+    ("limits.key_input", "an_input_has_limits_of_its_own_and_waits_for_them_here"),
     ("limits.key_subject_token", "a_throttled_key_parks_a_quarter_and_an_input_of_its_own_goes_on"),
     ("limits.keys.*.stories_burst", "a_throttled_key_parks_a_quarter_and_an_input_of_its_own_goes_on"),
     ("limits.keys.*.stories_per_second", "a_throttled_key_parks_a_quarter_and_an_input_of_its_own_goes_on"),

@@ -421,6 +421,49 @@ async fn copy_up_to_a_given_urgency_overtakes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_input_has_limits_of_its_own_and_waits_for_them_here() {
+    let world = World::start().await;
+    let settings = [
+        "inputs.main.subject=wire.raw.slow.>",
+        "inputs.main.stories_max=8",
+        "inputs.new.subject=wire.raw.new.>",
+        "inputs.new.durable=new",
+        "limits.key_header=X-Feed",
+        "limits.key_input=true",
+        "limits.keys.main.stories_per_second=0.001",
+        "limits.keys.main.stories_burst=2",
+    ];
+    let worker = world.worker("worker", &settings);
+    ready(&world, &worker).await;
+    let mut sent: Vec<(&str, u64)> = Vec::new();
+    for (subject, count) in [("wire.raw.slow.a", 12), ("wire.raw.new.a", 5)] {
+        for number in 1..=count {
+            sent.push((subject, world.publish(subject, HeaderMap::new(), story(number).as_bytes()).await));
+        }
+    }
+    // Eight are here, one of them at the gate; nobody is sent back for them.
+    let waits = async |_: &World| worker.metric("copydesk_in_flight_stories{input=\"main\"}") == Some(8.0);
+    world.until("a full input", &worker, waits).await;
+    world.until("what may pass", &worker, async |world| world.count("WIRE_ENRICHED").await == 2 + 5).await;
+    let mut headers = HeaderMap::new();
+    headers.insert("X-Feed", "main");
+    sent.push(("wire.raw.new.b", world.publish("wire.raw.new.b", headers, story(98).as_bytes()).await));
+    world.publish("wire.raw.new.a", HeaderMap::new(), story(99).as_bytes()).await;
+    world.until("one more", &worker, async |world| world.count("WIRE_ENRICHED").await == 2 + 5 + 1).await;
+    let ledger = world.ledger().await;
+    let out = |subject: &str| {
+        sent.iter().filter(|(own, sequence)| *own == subject && ledger.entries.contains_key(sequence)).count()
+    };
+    assert_eq!((out("wire.raw.slow.a"), out("wire.raw.new.a"), out("wire.raw.new.b")), (2, 5, 0));
+    let throttled = worker.metric("copydesk_stories_total{outcome=\"throttled\"}");
+    assert_eq!(
+        throttled.filter(|count| *count > 0.0),
+        None,
+        "what waits for its input waits in the worker, or was never asked for"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_lane_of_an_input_goes_before_the_copy_and_behind_the_headers() {
     let world = World::start().await;
     let set = [

@@ -6,232 +6,24 @@
 
 use std::{
     collections::HashMap,
-    num::NonZeroU32,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use governor::{
-    Quota, RateLimiter,
-    clock::{Clock, Reference},
-    middleware::NoOpMiddleware,
-    nanos::Nanos,
-    state::{NotKeyed, StateStore},
-};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    config::{KeyLimits, Limits},
+    config::Limits,
     metrics,
+    rates::{Limit, Quotas, Rates, TokioClock},
     turns::{Lane, Turn, Turns},
 };
 
 /// Label of the limits that hold over all stories of the worker.
 const KEY_OF_ALL: &str = "all";
-
-/// governor's clock over tokio's, so that paused time tests it.
-#[derive(Clone, Debug)]
-struct TokioClock(Instant);
-
-impl Clock for TokioClock {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        Nanos::from(self.0.elapsed())
-    }
-}
-
-/// The slowest rate: one cell in a year.
-const PERIOD_SECONDS_MAX: f64 = 365.0 * 86_400.0;
-
-type Limiter = RateLimiter<NotKeyed, Shared, TokioClock, NoOpMiddleware<Nanos>>;
-
-/// A rate's state, which can be asked without being changed: two rates have to agree on one moment.
-#[derive(Debug, Default)]
-struct Cell {
-    /// When the next cell is due in theory, in nanoseconds of the limiter; 0 before the first.
-    arrival: AtomicU64,
-    /// While set, decisions are made and not kept.
-    is_rehearsal: AtomicBool,
-}
-
-/// The state as the limiter holds it.
-#[derive(Clone, Debug, Default)]
-struct Shared(Arc<Cell>);
-
-impl StateStore for Shared {
-    type Key = NotKeyed;
-
-    /// Only one story is in the gate at a time, so that a load and a store are enough.
-    fn measure_and_replace<T, F, E>(&self, _: &NotKeyed, measure: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        let before = self.0.arrival.load(Ordering::Relaxed);
-        let (decision, after) = measure((before > 0).then(|| Nanos::new(before)))?;
-        if !self.0.is_rehearsal.load(Ordering::Relaxed) {
-            self.0.arrival.store(after.as_u64(), Ordering::Relaxed);
-        }
-        Ok(decision)
-    }
-}
-
-/// One rate with its burst.
-struct Rate {
-    limiter: Limiter,
-    burst: NonZeroU32,
-    state: Shared,
-}
-
-impl Rate {
-    /// `None` when the rate is 0: no limit.
-    fn new(per_second: f64, burst: u32, clock: &TokioClock) -> Option<Self> {
-        if per_second <= 0.0 {
-            return None;
-        }
-        let burst = NonZeroU32::new(burst)?;
-        let period = Duration::from_secs_f64((1.0 / per_second).min(PERIOD_SECONDS_MAX));
-        let quota = Quota::with_period(period)?.allow_burst(burst);
-        let state = Shared::default();
-        Some(Self { limiter: RateLimiter::new(quota, state.clone(), clock.clone()), burst, state })
-    }
-
-    /// How long until so many cells conform; more than the burst count as the burst.
-    fn wait(&self, cells: u32, clock: &TokioClock) -> Duration {
-        self.state.0.is_rehearsal.store(true, Ordering::Relaxed);
-        let wait = self.decide(cells, clock);
-        self.state.0.is_rehearsal.store(false, Ordering::Relaxed);
-        wait
-    }
-
-    /// Takes the cells; they conform.
-    fn take(&self, cells: u32, clock: &TokioClock) {
-        self.decide(cells, clock);
-    }
-
-    fn decide(&self, cells: u32, clock: &TokioClock) -> Duration {
-        let cells = NonZeroU32::new(cells).unwrap_or(NonZeroU32::MIN).min(self.burst);
-        match self.limiter.check_n(cells) {
-            Ok(Err(until)) => until.earliest_possible().duration_since(clock.now()).into(),
-            // `check_n` fails for good only above the burst, and the cells are within it.
-            Ok(Ok(())) | Err(_) => Duration::ZERO,
-        }
-    }
-}
-
-impl std::fmt::Debug for Rate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rate").field("burst", &self.burst).finish_non_exhaustive()
-    }
-}
-
-/// The two rates that one set of limits has.
-#[derive(Debug, Default)]
-struct Rates {
-    stories: Option<Rate>,
-    kib: Option<Rate>,
-}
-
-impl Rates {
-    /// Full, as at the start of a worker.
-    fn new(quota: &Quotas, clock: &TokioClock) -> Self {
-        Self {
-            stories: Rate::new(quota.stories_per_second, quota.stories_burst, clock),
-            kib: Rate::new(quota.kib_per_second, quota.kib_burst, clock),
-        }
-    }
-
-    /// Without its burst, as after a change: what the old limits let pass still counts.
-    fn drained(quota: &Quotas, clock: &TokioClock) -> Self {
-        let rates = Self::new(quota, clock);
-        rates.all(0).for_each(|(rate, _)| rate.take(u32::MAX, clock));
-        rates
-    }
-
-    fn is_unlimited(&self) -> bool {
-        self.stories.is_none() && self.kib.is_none()
-    }
-
-    fn all(&self, kib: u32) -> impl Iterator<Item = (&Rate, u32)> {
-        self.stories.iter().map(|rate| (rate, 1)).chain(self.kib.iter().map(move |rate| (rate, kib)))
-    }
-
-    fn wait(&self, kib: u32, clock: &TokioClock) -> Duration {
-        self.all(kib).map(|(rate, cells)| rate.wait(cells, clock)).max().unwrap_or_default()
-    }
-
-    fn take(&self, kib: u32, clock: &TokioClock) {
-        self.all(kib).for_each(|(rate, cells)| rate.take(cells, clock));
-    }
-}
-
-/// The quotas of one limit, the fleet's share applied.
-#[derive(Clone, Debug, PartialEq)]
-struct Quotas {
-    stories_per_second: f64,
-    stories_burst: u32,
-    kib_per_second: f64,
-    kib_burst: u32,
-}
-
-impl Quotas {
-    fn shared(&self, share: f64) -> Self {
-        // A little is added, because a third of three is less than one in floating point.
-        let burst = |burst: u32| ((f64::from(burst) * share + 1e-6).floor() as u32).max(1);
-        Self {
-            stories_per_second: self.stories_per_second * share,
-            stories_burst: burst(self.stories_burst),
-            kib_per_second: self.kib_per_second * share,
-            kib_burst: burst(self.kib_burst),
-        }
-    }
-
-    fn of_all(limits: &Limits) -> Self {
-        let Limits { stories_per_second, stories_burst, kib_per_second, kib_burst, .. } = *limits;
-        Self { stories_per_second, stories_burst, kib_per_second, kib_burst }.shared(limits.share())
-    }
-
-    fn of_key(limits: &Limits, key: &str) -> Self {
-        let own = limits.keys.0.get(key);
-        let each = &limits.each_key;
-        let pick = |pick: fn(&KeyLimits) -> f64| own.map_or(pick(each), pick);
-        let pick_burst = |pick: fn(&KeyLimits) -> u32| own.map_or(pick(each), pick);
-        Self {
-            stories_per_second: pick(|limits| limits.stories_per_second),
-            stories_burst: pick_burst(|limits| limits.stories_burst),
-            kib_per_second: pick(|limits| limits.kib_per_second),
-            kib_burst: pick_burst(|limits| limits.kib_burst),
-        }
-        .shared(limits.share())
-    }
-}
-
-/// Rates with the quotas that they were made from, replaced when those change.
-#[derive(Debug)]
-struct Limit {
-    current: RwLock<(Quotas, Arc<Rates>)>,
-}
-
-impl Limit {
-    fn new(quotas: Quotas, rates: Rates) -> Self {
-        Self { current: RwLock::new((quotas, Arc::new(rates))) }
-    }
-
-    fn rates(&self) -> Arc<Rates> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).1.clone()
-    }
-
-    /// What did not change keeps its state; what did begins without a burst.
-    fn reload(&self, quotas: &Quotas, clock: &TokioClock) {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if current.0 != *quotas {
-            *current = (quotas.clone(), Arc::new(Rates::drained(quotas, clock)));
-        }
-    }
-}
 
 /// Where the stories of one key wait for their own limit.
 #[derive(Debug)]
@@ -268,9 +60,13 @@ impl Request<'_> {
     }
 }
 
-/// Kept by a story from the limit of its key to those of all: its key's turn, and its place there.
+/// Kept by a story from the limit of its key to those of all.
 #[derive(Debug)]
-pub struct Own(Option<(Arc<Key>, Turn, Parked)>);
+pub struct Own {
+    key: Option<Arc<Key>>,
+    /// The key's turn, and a place among those that wait for it; none while the key has no limit.
+    line: Option<(Turn, Parked)>,
+}
 
 /// A key has so many stories waiting that one more has to wait at the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -365,51 +161,78 @@ impl Admission {
     /// # Errors
     /// The key has too many stories waiting here already.
     pub async fn pass_own(&self, request: Request<'_>) -> Result<Own, Throttled> {
-        let key = request.key.map(|key| self.key(key)).filter(|key| !key.limit.rates().is_unlimited());
-        let Some(key) = key else { return Ok(Own(None)) };
-        let parked = Parked::new(key.clone(), request.input, request.parked_max)?;
+        let mut own = Own { key: request.key.map(|key| self.key(key)), line: None };
+        if own.key.as_ref().is_some_and(|key| !key.limit.rates().is_unlimited()) {
+            self.line_up(&request, &mut own, request.parked_max).await?;
+        }
+        Ok(own)
+    }
+
+    /// Waits for the turn of the story's key, where it has none yet, and for the key's limit.
+    async fn line_up(&self, request: &Request<'_>, own: &mut Own, parked_max: usize) -> Result<(), Throttled> {
+        let Some(key) = own.key.clone() else { return Ok(()) };
         let began = Instant::now();
-        let turn = key.turns.take(request.lane, request.input).await;
-        self.conform(request.kib(), || (key.limit.rates(), None)).await;
+        if own.line.is_none() {
+            let parked = Parked::new(key.clone(), request.input, parked_max)?;
+            own.line = Some((key.turns.take(request.lane, request.input).await, parked));
+        }
+        self.conform(request.kib(), || key.limit.rates()).await;
         tell_wait(self.label(request.key), began);
-        Ok(Own(Some((key, turn, parked))))
+        Ok(())
     }
 
     /// Waits for the story's turn among all, until it conforms to the limits of all, and until `place` is
     /// there. Cells are taken at the moment at which the story passes, so that no window sees more than
     /// its quota.
-    pub async fn pass_all<P>(&self, request: Request<'_>, own: Own, place: impl Future<Output = P>) -> P {
-        let kib = request.kib();
+    pub async fn pass_all<P>(&self, request: Request<'_>, mut own: Own, place: impl Future<Output = P>) -> P {
         let began = Instant::now();
-        let _turn = self.turns.take(request.lane, request.input).await;
-        let rates_of_key = || own.0.as_ref().map(|(key, ..)| key.limit.rates());
-        self.conform(kib, || (self.all.rates(), rates_of_key())).await;
+        let (turn, ..) = self.agree(&request, &mut own, None).await;
         if !self.all.rates().is_unlimited() {
             tell_wait(KEY_OF_ALL, began);
         }
         let place = place.await;
         // The limits may have changed while the place was waited for.
-        let (all, of_key) = self.conform(kib, || (self.all.rates(), rates_of_key())).await;
-        all.take(kib, &self.clock);
+        let (_turn, all, of_key) = self.agree(&request, &mut own, Some(turn)).await;
+        all.take(request.kib(), &self.clock);
         if let Some(of_key) = of_key {
-            of_key.take(kib, &self.clock);
+            of_key.take(request.kib(), &self.clock);
         }
         place
     }
 
-    /// Waits until both conform at one moment; gives the rates that did.
-    async fn conform(
+    /// Waits for the turn among all, and for a moment at which both limits let the story pass; gives the
+    /// rates that do. Where its key's does not, because it has changed on the way, the turn goes on to the
+    /// next and the story waits for its key first.
+    async fn agree(
         &self,
-        kib: u32,
-        rates: impl Fn() -> (Arc<Rates>, Option<Arc<Rates>>),
-    ) -> (Arc<Rates>, Option<Arc<Rates>>) {
+        request: &Request<'_>,
+        own: &mut Own,
+        mut turn: Option<Turn>,
+    ) -> (Turn, Arc<Rates>, Option<Arc<Rates>>) {
+        loop {
+            let turn = match turn.take() {
+                Some(turn) => turn,
+                None => self.turns.take(request.lane, request.input).await,
+            };
+            let all = self.conform(request.kib(), || self.all.rates()).await;
+            let of_key = own.key.as_ref().map(|key| key.limit.rates());
+            if of_key.as_ref().is_none_or(|rates| rates.wait(request.kib(), &self.clock).is_zero()) {
+                return (turn, all, of_key);
+            }
+            drop(turn);
+            // Never refused: the story is in the worker already.
+            let _ = self.line_up(request, own, usize::MAX).await;
+        }
+    }
+
+    /// Waits until the story conforms; gives the rates that it conforms to.
+    async fn conform(&self, kib: u32, rates: impl Fn() -> Arc<Rates>) -> Arc<Rates> {
         let mut changed = self.changed.subscribe();
         loop {
-            let (one, other) = rates();
-            let second = other.as_ref().map(|other| other.wait(kib, &self.clock)).unwrap_or_default();
-            let wait = one.wait(kib, &self.clock).max(second);
+            let rates = rates();
+            let wait = rates.wait(kib, &self.clock);
             if wait.is_zero() {
-                return (one, other);
+                return rates;
             }
             let _held = Held::new(&self.held);
             tokio::select! {
@@ -525,7 +348,7 @@ mod tests {
         Lane::{Backfill, Routine, Urgent},
         *,
     };
-    use crate::service::config::Keys;
+    use crate::service::config::{KeyLimits, Keys};
     use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
     use proptest::prelude::*;
 
@@ -663,6 +486,29 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_gets_its_limit_on_the_way_has_it_and_holds_up_nobody_else() {
+        paused(async {
+            let limits = Limits { stories_per_second: 10.0, stories_burst: 1, ..Limits::default() };
+            let admission = Admission::new(&limits);
+            let passed = std::cell::RefCell::new(Vec::new());
+            let story = async |key| {
+                admission.pass(Request { key: Some(key), ..routine(1) }, async {}).await.expect("room");
+                passed.borrow_mut().push(key);
+            };
+            let waiting =
+                futures_util::future::join_all(["slow", "slow", "slow", "quick", "slow", "quick"].map(&story));
+            let slow = KeyLimits { stories_per_second: 0.01, stories_burst: 1, ..KeyLimits::default() };
+            let changing =
+                async { admission.reload(&Limits { keys: Keys([("slow".to_owned(), slow)].into()), ..limits }) };
+            let all = futures_util::future::join(waiting, changing);
+            let mut all = Box::pin(all);
+            assert!(tokio::time::timeout(Duration::from_secs(5), &mut all).await.is_err(), "the slow ones wait");
+            assert_eq!(*passed.borrow(), ["slow", "quick", "quick"]);
+            assert!(tokio::time::timeout(Duration::from_secs(305), &mut all).await.is_ok(), "and pass in time");
+        });
+    }
+
+    #[test]
     fn a_worker_takes_its_share_of_the_fleet() {
         let limits = Limits { stories_per_second: 10.0, stories_burst: 4, ..Limits::default() };
         for limits in [Limits { fleet_share: 0.25, ..limits.clone() }, Limits { fleet_count: 4, ..limits }] {
@@ -736,14 +582,9 @@ mod tests {
 
     const KEYS: [&str; 3] = ["own", "one", "two"];
 
-    /// Rates with bursts; sometimes none, where that may be.
-    fn quota(none: bool) -> impl Strategy<Value = KeyLimits> {
-        let rate = move |most: u32| {
-            (0_u32..6, 1..most).prop_map(move |(of, rate)| match none && of == 0 {
-                true => 0.0,
-                false => f64::from(rate),
-            })
-        };
+    /// Rates with bursts; sometimes none.
+    fn quota() -> impl Strategy<Value = KeyLimits> {
+        let rate = |most: u32| prop_oneof![1 => Just(0), 5 => 1..most].prop_map(f64::from);
         (rate(60), 1_u32..20, rate(200), 1_u32..40).prop_map(
             |(stories_per_second, stories_burst, kib_per_second, kib_burst)| KeyLimits {
                 stories_per_second,
@@ -756,8 +597,8 @@ mod tests {
 
     /// Limits over all, for each key, and for one key by name, or not for that.
     fn limits() -> impl Strategy<Value = Limits> {
-        (quota(true), quota(false), proptest::option::of(quota(false)), 1_u32..6).prop_map(
-            |(all, each_key, own, rest_every)| Limits {
+        (quota(), quota(), proptest::option::of(quota()), 1_u32..6).prop_map(|(all, each_key, own, rest_every)| {
+            Limits {
                 stories_per_second: all.stories_per_second,
                 stories_burst: all.stories_burst,
                 kib_per_second: all.kib_per_second,
@@ -766,8 +607,8 @@ mod tests {
                 keys: Keys(own.into_iter().map(|own| (KEYS[0].to_owned(), own)).collect()),
                 rest_every,
                 ..Limits::default()
-            },
-        )
+            }
+        })
     }
 
     #[derive(Debug)]

@@ -173,12 +173,17 @@ async fn admit<'a>(context: &'a Context, flight: &Flight, limits: &Limits) -> Re
     let is_looked_at = || context.admission.has_limits() && !context.looked_at.has(&flight.origin);
     let is_kill = || context.pool.is_kill(flight.payload.clone(), hints(flight, context));
     let key = key(flight, limits);
+    let by_input = key.is_none() && limits.key_input;
     let mut request = admission::Request {
         input: &flight.input,
         lane,
-        key: key.as_deref(),
+        key: key.as_deref().or(by_input.then_some(&*flight.input)),
         bytes: flight.payload.len(),
-        parked_max: (input.stories_max / PARKED_SHARE).max(1) as usize,
+        // Where the key is the input, it has nobody beside it to be held up.
+        parked_max: match by_input {
+            true => input.stories_max as usize,
+            false => (input.stories_max / PARKED_SHARE).max(1) as usize,
+        },
     };
     let Some(suspect) = suspect else {
         // Beside nobody who is read alone: decoding is part of reading.
@@ -339,7 +344,7 @@ fn lane(flight: &Flight, config: &Config, limits: &Limits) -> Lane {
     named.or_else(told).or_else(input).or_else(copy).unwrap_or(Lane::Routine)
 }
 
-/// What a story's own limit goes by.
+/// What a story's own limit goes by, but for the input that it came by.
 fn key(flight: &Flight, limits: &Limits) -> Option<String> {
     let headers = flight.headers.as_ref().filter(|_| !limits.key_header.is_empty());
     let header = headers.and_then(|headers| headers.get(limits.key_header.as_str())).map(ToString::to_string);

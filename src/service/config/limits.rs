@@ -31,6 +31,9 @@ pub struct Limits {
     pub key_subject_token: u8,
     /// Which header is the key of a story's own limit; it goes before the subject. Empty means none.
     pub key_header: String,
+    /// Whether the name of the input is the key where neither header nor subject gives one: then
+    /// `limits.keys.<input>` is what that input may have.
+    pub key_input: bool,
     /// What each key may have.
     pub each_key: KeyLimits,
     /// Keys with limits of their own, by name.
@@ -81,6 +84,7 @@ impl Default for Limits {
             fleet_count: 1,
             key_subject_token: 0,
             key_header: String::new(),
+            key_input: false,
             each_key: KeyLimits::default(),
             keys: Keys::default(),
             throttled_delay_ms: 5_000,
