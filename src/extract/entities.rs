@@ -514,6 +514,15 @@ mod tests {
     }
 
     #[test]
+    fn the_country_of_a_counterpart_is_not_ones_own() {
+        let (_, entities) = found("Prime Minister Anna Keller met her Spanish counterpart in Leeds on Monday.");
+        let keller = entity(&entities, "Anna Keller");
+        assert_eq!((keller.roles[0].of, keller.nationality), (None, None));
+        let (_, entities) = found("Germany agreed on a budget, Chancellor Greta Halvorsen announced on Monday.");
+        assert_eq!(entity(&entities, "Greta Halvorsen").nationality, Some(("DE", Basis::Inferred)));
+    }
+
+    #[test]
     fn the_dead_hold_no_role() {
         let (_, entities) = found(
             "Eleanor Whitby, the novelist whose portraits won two prizes, died on Monday. \

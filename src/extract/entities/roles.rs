@@ -19,6 +19,8 @@ use crate::{extract::names::Class, gazetteer::countries, model::tagger::Upos, te
 /// How many tokens beside a name are looked at for a role.
 const REACH_MAX: u32 = 24;
 
+/// How many tokens behind a country's word may hold the role that it belongs to.
+const TITLE_TOKENS_MAX: u32 = 5;
 /// How many tokens before a name may hold "38-year-old".
 const AGE_TOKENS_MAX: u32 = 12;
 
@@ -336,8 +338,8 @@ impl Draft<'_> {
             else {
                 break;
             };
-            let mut found: Vec<&'static str> =
-                sentence.tokens.clone().take(SENTENCE_TOKENS_MAX).filter_map(|at| self.country_at(at)).collect();
+            let tokens = sentence.tokens.clone().take(SENTENCE_TOKENS_MAX).filter(|at| !self.is_of_another(*at, noun));
+            let mut found: Vec<&'static str> = tokens.filter_map(|at| self.country_at(at)).collect();
             found.sort_unstable();
             found.dedup();
             match found[..] {
@@ -347,6 +349,14 @@ impl Draft<'_> {
             }
         }
         (None, None)
+    }
+
+    /// Whether a country's word belongs to another role: "met her Norlandish counterpart".
+    fn is_of_another(&self, at: u32, noun: u32) -> bool {
+        let title = (at + 1..at + 1 + TITLE_TOKENS_MAX).take_while(|at| self.in_title(*at));
+        let is_role = |at: u32| self.word(at) == "counterpart" || lexicon().role(self.word(at)).is_some();
+        let mut roles = title.filter(|at| is_role(*at)).peekable();
+        roles.peek().is_some() && roles.all(|at| at != noun)
     }
 
     /// The country of the name over a token: itself, or the one whose capital it is.
