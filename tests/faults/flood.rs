@@ -16,7 +16,7 @@ use futures_util::{StreamExt, stream};
 use crate::{
     all, came_again, ended, flows_again_after,
     load::{BROKEN_EVERY, Load},
-    memory, outcomes,
+    memory, outcomes, patient,
     proxy::{Fault, Proxy},
     quick, ready, ready_at,
     support::{Worker, World, answered, story},
@@ -43,10 +43,8 @@ async fn burst(what: &str, stories: u64, body: Bytes, latency: Duration, set: &[
     let world = World::start().await;
     let proxy = Proxy::start(&world.server.url()).await;
     let budget = format!("inputs.main.bytes_max={BUDGET_BYTES}");
-    // Waits that are not what is tested, as long as the defaults or longer, so that a busy machine is no fault.
-    let patient = ["delivery.ack_wait_ms=30000", "delivery.ack_timeout_ms=30000", "delivery.publish_timeout_ms=15000"];
     // As many threads on every machine: each has working memory of its own.
-    let set = [&quick(&[&budget, "work.threads=2"])[..], &patient, set].concat();
+    let set = [&patient(&[&budget, "work.threads=2"])[..], set].concat();
     let worker = ready_at(&world, &proxy.url(), &set).await;
     // Idle, but warm: it has read before.
     publish_all(&world, "wire.raw.a", 50, |number| story(number).into()).await;
@@ -210,14 +208,7 @@ async fn a_flood_on_one_input_leaves_another_near_what_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_of_three_workers_under_load_repeats_nothing() {
     let world = World::start().await;
-    // Not what is tested: waits that a busy machine does not use up.
-    let patient = [
-        "delivery.grace_period_ms=20000",
-        "delivery.publish_timeout_ms=15000",
-        "delivery.ack_timeout_ms=15000",
-        "delivery.ack_wait_ms=30000",
-    ];
-    let set = [&quick(&[])[..], &patient].concat();
+    let set = patient(&["delivery.grace_period_ms=40000"]);
     let mut workers = Vec::new();
     for _ in 0..3 {
         workers.push(ready(&world, &set).await);

@@ -43,6 +43,15 @@ const QUICK: [&str; 4] = [
 /// is printed; the limit has room for a machine that does other things.
 const FLOWS_AGAIN: Duration = Duration::from_mins(1);
 
+/// Waits where they are not what is tested, as long as those of the defaults or longer, also with `FAULTS=all`: what comes
+/// again has been lost, and was not late on a machine that stood still for a moment.
+const PATIENT: [&str; 4] = [
+    "delivery.ack_wait_ms=30000",
+    "delivery.ack_timeout_ms=30000",
+    "delivery.publish_timeout_ms=15000",
+    "nats.ping_interval_ms=30000",
+];
+
 /// A worker that is not quicker than stories come, so that a fault meets it at work.
 const PACED: [&str; 2] = ["limits.stories_per_second=60", "limits.stories_burst=5"];
 /// Stories a second that come meanwhile.
@@ -57,6 +66,10 @@ fn quick<'a>(more: &[&'a str]) -> Vec<&'a str> {
 
 fn paced<'a>(more: &[&'a str]) -> Vec<&'a str> {
     quick(&[&PACED, more].concat())
+}
+
+fn patient<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&quick(&[])[..], &PATIENT, more].concat()
 }
 
 async fn ready(world: &World, set: &[&str]) -> Worker {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::{
-    COMING, all, came_again, ended, flows_again, lasts,
+    COMING, PACED, all, came_again, ended, flows_again, lasts,
     load::{BROKEN_EVERY, Load},
-    outcomes, paced,
+    outcomes, paced, patient,
     proxy::{Fault, Kind, Proxy},
     ready_at, span,
     support::{Worker, World},
@@ -62,9 +62,7 @@ async fn a_half_open_connection_is_noticed_by_pings() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn latency_costs_time_and_nothing_else() {
-    // As long as the defaults, or longer: only what is lost may come again, not what a busy machine is late with.
-    let patient = ["delivery.ack_wait_ms=30000", "delivery.ack_timeout_ms=30000", "delivery.publish_timeout_ms=15000"];
-    let desk = Desk::at_work(&[&paced(&[])[..], &patient].concat()).await;
+    let desk = Desk::at_work(&patient(&PACED)).await;
     desk.suffers("150 ms each way", Fault::Latency(Duration::from_millis(150)), span(20, 1500)).await;
     let (world, worker) = desk.verdict().await;
     assert_eq!((came_again(&world).await, outcomes(&worker, "repeated")), (0, 0), "late is not lost");

@@ -179,6 +179,11 @@ pub(crate) async fn fill(world: &World, name: &str) -> stream::Config {
 /// stands still for a moment is not taken for that.
 const HELD: &str = "delivery.ack_wait_ms=10000";
 
+/// A worker that holds, and whose connection is not given up meanwhile.
+async fn holding(world: &World) -> Worker {
+    ready(world, &[&quick(&[HELD])[..], &["nats.ping_interval_ms=30000"]].concat()).await
+}
+
 /// Longer than that.
 async fn stays_held() {
     lasts(span(40, 12_000)).await;
@@ -189,7 +194,7 @@ const NOT_AGAIN: &str = "held stories gave no sign of life and came again";
 #[tokio::test(flavor = "multi_thread")]
 async fn full_streams_hold_stories_and_bury_none() {
     let world = World::start().await;
-    let worker = ready(&world, &quick(&[HELD])).await;
+    let worker = holding(&world).await;
     // One of each kind, so that the limit can be what is there.
     publish(&world, 1..=1).await;
     world.publish("wire.raw.a", HeaderMap::new(), br#"{"text": broken"#).await;
@@ -217,7 +222,7 @@ async fn full_streams_hold_stories_and_bury_none() {
 async fn an_output_outage_holds_stories_and_buries_none() {
     const STORIES: u64 = 50;
     let world = World::start().await;
-    let worker = ready(&world, &quick(&[HELD])).await;
+    let worker = holding(&world).await;
     let config = world.stream("WIRE_ENRICHED").await.cached_info().config.clone();
     world.broker.jetstream.delete_stream("WIRE_ENRICHED").await.expect("deleted");
     publish(&world, 1..=STORIES).await;
@@ -234,7 +239,7 @@ async fn an_output_outage_holds_stories_and_buries_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_dead_letter_stream_stories_are_held_and_none_ends() {
     let world = World::start().await;
-    let worker = ready(&world, &quick(&[HELD])).await;
+    let worker = holding(&world).await;
     let config = world.stream("WIRE_DEAD").await.cached_info().config.clone();
     world.broker.jetstream.delete_stream("WIRE_DEAD").await.expect("deleted");
     for _ in 0..20 {
