@@ -65,7 +65,7 @@ async fn a_message_whose_headers_are_no_text_becomes_a_dead_letter_and_stops_nob
         assert_eq!(entry.header(names::SUBJECT), Some("wire.raw.a"));
     }
     assert_eq!(ledger.dead(), 3);
-    assert_eq!(worker.get("/readyz").0, 200);
+    world.until("readiness", &worker, async |_| worker.get("/readyz").0 == 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -210,7 +210,7 @@ async fn a_consumer_without_a_checkpoint_is_never_made_anew_in_silence() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_story_is_a_story_whatever_its_headers_say() {
     let world = World::start().await;
-    let worker = ready(&world, &quick(&["delivery.ack_wait_ms=30000", "nats.ping_interval_ms=30000"])).await;
+    let worker = ready(&world, &["delivery.ack_wait_ms=30000", "nats.ping_interval_ms=30000"]).await;
     // Published as bytes: a client would not let it pass.
     let block = "NATS/1.0 408 Request Timeout\r\nX: a\r\n\r\n";
     let body = "All is well.";

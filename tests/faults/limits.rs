@@ -29,7 +29,7 @@ async fn stories_of_a_throttled_key_that_come_again_hold_up_nobody() {
         std::fs::write(&file, format!("{limits}[limits.keys.flood]\nstories_per_second = {rate}\nstories_burst = 1\n"))
             .expect("written");
     };
-    limit("0.01");
+    limit("0.001");
     let set = quick(&[
         "inputs.main.subject=wire.raw.shared.>",
         "inputs.main.stories_max=16",
@@ -93,8 +93,9 @@ async fn marks_without_a_receipt_blame_nobody() {
     let set = quick(&["nats.request_timeout_ms=500", "work.begun_max=1"]);
     delivered_once(&world, &set, story(1).as_bytes()).await;
     let proxy = Proxy::start(&world.server.url()).await;
-    let worker = ready_at(&world, &proxy.url(), &set).await;
+    // Before the worker is there: what was delivered comes again when it will.
     proxy.set(Fault::Drop(Kind::Mark));
+    let worker = ready_at(&world, &proxy.url(), &set).await;
     let began = std::time::Instant::now();
     while proxy.spoilt() == 0 {
         assert!(began.elapsed() < support::PATIENCE, "the fault has met nothing: {}", worker.log());

@@ -129,7 +129,13 @@ async fn flows_again_after(fault: &str, worker: &Worker, before: u64) -> Duratio
     began.elapsed()
 }
 
-/// Deliveries beyond the first of each story.
+/// Stories that were delivered again while they waited in the worker: their signs of life were missing. What a request
+/// had given up before it arrived, on a machine that stood still, is not among them.
+fn copies(worker: &Worker) -> u64 {
+    outcomes(worker, "copy")
+}
+
+/// Deliveries beyond the first of each story, for whatever reason.
 async fn came_again(world: &World) -> u64 {
     let last = world.stream("WIRE_RAW").await.cached_info().state.last_sequence;
     world.consumer().await.delivered.consumer_sequence - last

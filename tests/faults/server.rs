@@ -10,7 +10,7 @@ use async_nats::{
 use futures_util::StreamExt;
 
 use crate::{
-    COMING, all, came_again, ended, flows_again, flows_again_after, lasts,
+    COMING, all, copies, ended, flows_again, flows_again_after, lasts,
     load::{BROKEN_EVERY, Load},
     outcomes, paced,
     proxy::{Fault, Proxy},
@@ -215,7 +215,7 @@ async fn full_streams_hold_stories_and_bury_none() {
         world.verdict(&worker, last + 20).await;
     }
     assert_eq!(world.count("WIRE_DEAD").await, 21, "those that are no stories");
-    assert_eq!(came_again(&world).await, 0, "{NOT_AGAIN}");
+    assert_eq!(copies(&worker), 0, "{NOT_AGAIN}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,7 +232,7 @@ async fn an_output_outage_holds_stories_and_buries_none() {
     world.broker.jetstream.create_stream(config).await.expect("created");
     flows_again_after("WIRE_ENRICHED missing", &worker, 0).await;
     assert_eq!(world.verdict(&worker, STORIES).await.dead(), 0);
-    assert_eq!(came_again(&world).await, 0, "{NOT_AGAIN}");
+    assert_eq!(copies(&worker), 0, "{NOT_AGAIN}");
     world.until("readiness", &worker, async |_| worker.get("/readyz").0 == 200).await;
 }
 
@@ -251,7 +251,7 @@ async fn without_a_dead_letter_stream_stories_are_held_and_none_ends() {
     world.broker.jetstream.create_stream(config).await.expect("created");
     flows_again_after("WIRE_DEAD missing", &worker, 0).await;
     assert_eq!(world.verdict(&worker, 20).await.dead(), 20);
-    assert_eq!(came_again(&world).await, 0, "{NOT_AGAIN}");
+    assert_eq!(copies(&worker), 0, "{NOT_AGAIN}");
 }
 
 /// An operator deletes the consumer and makes it again with everything to be delivered once more.
