@@ -170,7 +170,7 @@ pub(super) struct Quotas {
 
 impl Quotas {
     fn shared(&self, share: f64) -> Self {
-        // A little is added, because a third of three is less than one in floating point.
+        // A little is added: 0.29 of 100 is less than 29 in floating point.
         let burst = |burst: u32| ((f64::from(burst) * share + 1e-6).floor() as u32).max(1);
         Self {
             stories_per_second: self.stories_per_second * share,
