@@ -94,7 +94,8 @@ fn say(report: &Report, limit: usize) -> String {
     ] {
         if sequences.count > 0 {
             let ranges = ranges(sequences, 5);
-            line(format_args!("  {what:<14}{:>10}  {meaning}: {ranges}", sequences.count));
+            let sign = if what == "deleted" { "! " } else { "  " };
+            line(format_args!("{sign}{what:<14}{:>10}  {meaning}: {ranges}", sequences.count));
         }
     }
     if verdict.of_other_streams > 0 {

@@ -138,6 +138,9 @@ struct ReplayArguments {
     /// Also single stories of messages with several: all of the message comes out again
     #[arg(long)]
     whole_messages: bool,
+    /// Send in stories whose letters do not have their headers, without them
+    #[arg(long)]
+    without_headers: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -348,11 +351,11 @@ fn plain(text: &str) -> String {
 }
 
 async fn replay(arguments: &ReplayArguments, filter: &Filter) -> anyhow::Result<ExitCode> {
-    let ReplayArguments { change, whole_messages } = arguments;
+    let ReplayArguments { change, whole_messages, without_headers } = arguments;
     let config = change.choice.asked.settings.load()?;
     let broker = super::connect(&config).await?;
     let mut told = Told::new(change.choice.asked.json);
-    let how = Replay { is_dry: change.dry_run, whole_messages: *whole_messages };
+    let how = Replay { is_dry: change.dry_run, whole_messages: *whole_messages, without_headers: *without_headers };
     dead::replay(&broker, &config, filter, how, |done| told.tell(&done)).await?;
     Ok(told.end("would be sent in again"))
 }

@@ -342,7 +342,7 @@ fn entry(kind: Kind, origin: Origin, part: Part, seen: &Seen) -> Entry {
 /// The time before which results may have been removed: by an output stream that does not begin with its
 /// first message any more, or by the age that a dead letter may have. Dead letters that an operator
 /// removed have their notes.
-fn reach(output: &stream::Info, dead: &stream::Info, now: jiff::Timestamp) -> i64 {
+pub(super) fn reach(output: &stream::Info, dead: &stream::Info, now: jiff::Timestamp) -> i64 {
     let state = &output.state;
     let records = match (state.messages, state.first_sequence) {
         (0, _) if state.last_sequence > 0 => state.last_timestamp.unix_timestamp_nanos() + 1,

@@ -375,6 +375,9 @@ pub struct Sums {
     pub duplicated: u64,
     /// Messages that stand for no story.
     pub unexpected: u64,
+    /// Gone from the input stream, and nothing stands for them.
+    #[serde(default)]
+    pub deleted: u64,
 }
 
 /// Tells what the running ledger has found, and how long ago.
@@ -385,6 +388,7 @@ pub fn ledger(sums: Sums, age: Duration) {
         ("unaccounted", sums.unaccounted),
         ("duplicated", sums.duplicated),
         ("unexpected", sums.unexpected),
+        ("deleted", sums.deleted),
     ] {
         metrics::gauge!(LEDGER_STORIES, "verdict" => verdict).set(count as f64);
     }

@@ -201,6 +201,13 @@ async fn add(broker: &Broker, config: &Config, stretch: Stretch, sums: &mut Sums
     sums.unaccounted += lost;
     sums.duplicated += verdict.duplicated.count;
     sums.unexpected += verdict.unexpected.count;
+    sums.deleted += verdict.deleted.count;
+    if verdict.deleted.count > 0 {
+        tracing::error!(
+            ledger.from = from, ledger.to = to, ledger.deleted = ?verdict.deleted.ranges,
+            "stories are gone from the input stream, and nothing stands for them"
+        );
+    }
     if lost > 0 || verdict.duplicated.count > 0 || verdict.unexpected.count > 0 {
         tracing::error!(
             ledger.from = from, ledger.to = to, ledger.unaccounted = ?verdict.unaccounted.ranges,

@@ -15,7 +15,7 @@ use memchr::memmem;
 use serde::Serialize;
 
 use super::{
-    audit::{Discarded, origin, stands},
+    audit::{Discarded, origin, reach, stands},
     broker::Broker,
     config::{Config, overlap},
     lineage, names,
@@ -40,8 +40,8 @@ pub struct Whereabouts {
     pub stream: String,
     /// Its sequence there.
     pub sequence: u64,
-    /// In one word: `recorded`, `dead`, `held`, `replayed`, `discarded`, `open`, `waiting`, `unread`, `lost`,
-    /// `unknown`.
+    /// In one word: `recorded`, `dead`, `held`, `replayed`, `discarded`, `open`, `waiting`, `unread`, `skipped`,
+    /// `out of reach`, `lost`, `unknown`.
     pub state: &'static str,
     /// The message, as long as the input stream has it.
     pub input: Option<Message>,
@@ -61,6 +61,8 @@ pub struct Whereabouts {
     pub discarded: Option<[String; 2]>,
     /// How it stands to its versions now.
     pub lineage: Option<Versions>,
+    #[serde(skip)]
+    stored_ns: i64,
 }
 
 /// A message on some stream.
@@ -101,7 +103,8 @@ pub struct Message {
 pub struct Reader {
     /// The consumer.
     pub durable: String,
-    /// `done`, `open or done` between its floor and its last delivery, `waiting`.
+    /// `skipped` before the place where it began, `done`, `open or done` between its floor and its last
+    /// delivery, `waiting`.
     pub progress: &'static str,
     /// How many sequences stand before it.
     pub before: u64,
@@ -220,6 +223,8 @@ pub async fn find(broker: &Broker, config: &Config, text: &str) -> Result<Vec<Wh
         }
     }
     let discarded = discarded(broker, config, &wanted).await?;
+    let (output, dead) = (look(jetstream, &streams.output.name).await?, look(jetstream, &streams.dead.name).await?);
+    let reach_ns = reach(&output, &dead, jiff::Timestamp::now());
     let bucket = StateBucket::peek(broker, config).await;
     let mut stories = Vec::new();
     for sequence in wanted {
@@ -229,6 +234,7 @@ pub async fn find(broker: &Broker, config: &Config, text: &str) -> Result<Vec<Wh
         story.discarded = discarded.get(&sequence).cloned();
         each(jetstream, &streams.input.name, Start::Sequence(sequence), None, Depth::Headers, |seen| {
             if seen.sequence == sequence {
+                story.stored_ns = seen.stored_ns;
                 story.replay_of = seen.header(names::REPLAY_OF).map(ToOwned::to_owned);
                 story.input = Some(message(&streams.input.name, &seen));
             }
@@ -239,6 +245,7 @@ pub async fn find(broker: &Broker, config: &Config, text: &str) -> Result<Vec<Wh
         for (input, stand) in config.inputs.0.values().zip(&stands) {
             if subject.as_deref().is_some_and(|subject| overlap(&input.subject, subject)) {
                 let (progress, before) = match sequence {
+                    sequence if sequence < stand.start => ("skipped", 0),
                     sequence if sequence <= stand.floor => ("done", 0),
                     sequence if sequence <= stand.delivered => ("open or done", sequence - stand.floor - 1),
                     _ => ("waiting", sequence - stand.delivered - 1),
@@ -251,13 +258,13 @@ pub async fn find(broker: &Broker, config: &Config, text: &str) -> Result<Vec<Wh
         if let (Some(key), Some(bucket)) = (key, &bucket) {
             story.lineage = versions(bucket, key).await;
         }
-        story.state = state(&story);
+        story.state = state(&story, reach_ns);
         stories.push(story);
     }
     Ok(stories)
 }
 
-fn state(story: &Whereabouts) -> &'static str {
+fn state(story: &Whereabouts, reach_ns: i64) -> &'static str {
     let is = |progress: &str| story.consumers.iter().any(|reader| reader.progress == progress);
     if !story.records.is_empty() {
         "recorded"
@@ -277,6 +284,10 @@ fn state(story: &Whereabouts) -> &'static str {
         "waiting"
     } else if is("open or done") {
         "open"
+    } else if story.consumers.iter().all(|reader| reader.progress == "skipped") {
+        "skipped"
+    } else if story.stored_ns < reach_ns {
+        "out of reach"
     } else {
         "lost"
     }
@@ -337,6 +348,23 @@ async fn discarded(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_story_without_a_result_is_lost_only_where_one_must_stand() {
+        let reader = |progress| Reader { durable: "a".to_owned(), progress, before: 0 };
+        let story = |readers: &[&'static str]| Whereabouts {
+            input: Some(Message::default()),
+            consumers: readers.iter().map(|progress| reader(progress)).collect(),
+            stored_ns: 100,
+            ..Whereabouts::default()
+        };
+        assert_eq!(state(&story(&["done"]), 100), "lost");
+        assert_eq!(state(&story(&["done"]), 101), "out of reach");
+        assert_eq!(state(&story(&["skipped"]), 101), "skipped");
+        assert_eq!(state(&story(&["skipped", "done"]), 0), "lost");
+        assert_eq!(state(&story(&["skipped", "waiting"]), 101), "waiting");
+        assert_eq!(state(&story(&[]), 101), "unread");
+    }
 
     #[test]
     fn a_story_is_asked_for_in_four_ways() {

@@ -45,6 +45,7 @@ async fn the_permissions_of_the_guide_are_enough_for_the_operator_and_the_runnin
         "$JS.API.STREAM.INFO.WIRE_RAW",
         "$JS.API.STREAM.INFO.WIRE_ENRICHED",
         "$JS.API.STREAM.INFO.WIRE_DEAD",
+        "$JS.API.STREAM.INFO.WIRE_HELD",
         "$JS.API.CONSUMER.INFO.WIRE_RAW.copydesk",
         "$JS.API.CONSUMER.MSG.NEXT.WIRE_RAW.copydesk",
         "$JS.ACK.WIRE_RAW.copydesk.>",

@@ -37,6 +37,8 @@ pub struct Replay {
     /// Also letters of one story of a message with several: all of the message is read again, and its
     /// other stories come out a second time.
     pub whole_messages: bool,
+    /// Letters that do not have all headers of their story are sent in without them.
+    pub without_headers: bool,
 }
 
 /// A run's note: the value of `replay.<run>` in the state bucket.
@@ -206,6 +208,12 @@ fn refused(letter: &Letter, config: &Config, replay: Replay) -> Option<String> {
     if letter.subject().is_empty() {
         return Some("it does not say which subject its story was published to".to_owned());
     }
+    let lacks = |name| letter.seen.header(name).is_some();
+    if (lacks(names::ORIGINALS_LEFT_OUT) || lacks(names::ORIGINAL_HEADERS)) && !replay.without_headers {
+        let why = "it does not have its story's headers; without them the story would be another \
+                   (--without-headers sends it in)";
+        return Some(why.to_owned());
+    }
     let is_part = part.of > 1 && !replay.whole_messages;
     is_part.then(|| {
         format!(
@@ -305,6 +313,24 @@ async fn any_left(broker: &Broker, config: &Config, sent: &BTreeMap<String, u64>
 #[cfg(test)]
 mod tests {
     use super::{super::tests::letter, *};
+
+    #[test]
+    fn a_letter_without_its_storys_headers_is_sent_in_only_when_that_is_asked_for() {
+        let origin = [
+            ("Copydesk-Stream", "WIRE_RAW"),
+            ("Copydesk-Sequence", "7"),
+            ("Copydesk-Stored", "2023-11-14T22:13:20Z"),
+            ("Copydesk-Subject", "wire.raw.a"),
+        ];
+        for lacking in [(names::ORIGINALS_LEFT_OUT, "3"), (names::ORIGINAL_HEADERS, "TkFUUw==")] {
+            let whole = letter(&origin, b"");
+            let letter = letter(&[&origin[..], &[lacking]].concat(), b"");
+            let (config, plain) = (Config::default(), Replay::default());
+            assert_eq!(refused(&whole, &config, plain), None);
+            assert!(refused(&letter, &config, plain).is_some_and(|why| why.contains("--without-headers")));
+            assert_eq!(refused(&letter, &config, Replay { without_headers: true, ..plain }), None);
+        }
+    }
 
     #[test]
     fn original_headers_come_back_and_none_acts_on_the_broker_again() {

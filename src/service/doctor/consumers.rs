@@ -98,7 +98,7 @@ pub(super) fn ack_wait(stream: &str, durable: &str, ack_wait: Duration, took: Op
     // Waiting at the broker does not count against ack_wait: by time stamps alone nothing is proven.
     let severity = if is_measured { Severity::Warning } else { Severity::Note };
     let why = "only signs of life keep the stories from being delivered again; one pause of a worker and they are";
-    let wanted = u64::try_from((p99 * 4).as_millis()).unwrap_or(u64::MAX).clamp(1_000, 600_000);
+    let wanted = u64::try_from(p99.saturating_mul(4).as_millis()).unwrap_or(u64::MAX).clamp(1_000, 600_000);
     let mend = [
         Step::run(format!("nats consumer edit {stream} {durable} --wait={wanted}ms")),
         Step::configure(format!("delivery.ack_wait_ms = {wanted}")),
