@@ -11,6 +11,7 @@ pub mod entities;
 pub mod grammar;
 pub mod language;
 pub mod layout;
+mod lists;
 pub mod markup;
 pub mod names;
 pub mod notes;
@@ -270,7 +271,7 @@ impl Desk {
             entities: &entities,
             notes: &notes,
         };
-        let quotes = if is_read { quotes::run(input, &self.cues, &mut anomalies) } else { Vec::new() };
+        let quotes = if is_read { quotes::run(input, &self.cues, &self.sources, &mut anomalies) } else { Vec::new() };
         let citations = citations::run(
             &citations::Input {
                 read: input,
@@ -279,6 +280,7 @@ impl Desk {
                 quotes: &quotes,
             },
             &self.sources,
+            &self.cues,
         );
         let cluster = cluster::run(text, &layout, dateline.as_ref());
         Findings {

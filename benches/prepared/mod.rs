@@ -136,14 +136,14 @@ fn input(one: &Prepared) -> quotes::Input<'_> {
 }
 
 fn of_quotes(one: &Prepared) -> usize {
-    quotes::run(input(one), Lexicon::built_in(), &mut Vec::new()).len()
+    quotes::run(input(one), Lexicon::built_in(), citations::Sources::built_in(), &mut Vec::new()).len()
 }
 
 fn of_citations(one: &Prepared) -> usize {
     let found = &one.findings;
     let source = one.story.source.as_deref();
     let read = citations::Input { read: input(one), dateline: found.dateline.as_ref(), source, quotes: &found.quotes };
-    citations::run(&read, citations::Sources::built_in()).len()
+    citations::run(&read, citations::Sources::built_in(), Lexicon::built_in()).len()
 }
 
 /// From bytes that are decoded to the record's JSON: every stage, and what stands between them.

@@ -29,7 +29,7 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::lexicon::{Sources, SourcesError};
+pub use self::lexicon::Sources;
 use super::{
     dateline::{self, Dateline},
     entities::{Entities, MentionKind},
@@ -122,6 +122,8 @@ pub enum Link {
     Anonymous(Span),
     /// Words for a document.
     Document(Span),
+    /// Words for a body that is told by what it is: "the ministry".
+    Body(Span),
 }
 
 /// Whose authority stands behind some sentences.
@@ -163,7 +165,7 @@ pub struct Input<'a> {
 }
 
 /// Tells the authority of every sentence. Without grammar only the publisher is told.
-pub fn run(input: &Input<'_>, sources: &Sources) -> Vec<Citation> {
+pub fn run(input: &Input<'_>, sources: &Sources, cues: &quotes::Lexicon) -> Vec<Citation> {
     let read = input.read;
     let (publisher, mark) = publisher(input);
     let mut citations = Vec::new();
@@ -177,6 +179,7 @@ pub fn run(input: &Input<'_>, sources: &Sources) -> Vec<Citation> {
     let mut desk = Gathering {
         input,
         sources,
+        cues,
         tree: &tree,
         publisher,
         by_sentence: quotes_by_sentence(&tree, input),
@@ -287,7 +290,8 @@ fn quotes_by_sentence(tree: &Tree<'_>, input: &Input<'_>) -> Vec<Vec<u32>> {
     lists
 }
 
-/// An unnamed source that was told, for when the copy comes back to it.
+/// A source that was told without a name, for when the copy comes back to it.
+#[derive(Clone)]
 struct Known {
     head: String,
     link: Link,
@@ -298,6 +302,7 @@ struct Known {
 struct Gathering<'a, 'b> {
     input: &'a Input<'b>,
     sources: &'a Sources,
+    cues: &'a quotes::Lexicon,
     tree: &'a Tree<'b>,
     publisher: Link,
     by_sentence: Vec<Vec<u32>>,
@@ -318,11 +323,12 @@ impl Gathering<'_, '_> {
                 continue;
             }
             let Some(rule) = self.vouches(quote, range, &roots) else { continue };
-            let Some(mut citation) = self.chain(at as usize, range, paragraph) else { continue };
-            citation.rule = if citation.rule == CitationRule::Carried { citation.rule } else { rule };
-            citation.sentences = vec![index];
-            if found.iter().all(|other| !self.is_same(other, &citation)) {
-                found.push(citation);
+            for mut citation in self.chains(at as usize, range, paragraph) {
+                citation.rule = if citation.rule == CitationRule::Carried { citation.rule } else { rule };
+                citation.sentences = vec![index];
+                if found.iter().all(|other| !self.is_same(other, &citation)) {
+                    found.push(citation);
+                }
             }
         }
         if found.is_empty() {
@@ -366,10 +372,11 @@ impl Gathering<'_, '_> {
     fn vouches(&self, quote: &Quote, range: &Range<usize>, roots: &[usize]) -> Option<CitationRule> {
         let tree = self.tree;
         let marked = matches!(quote.kind, QuoteType::Direct | QuoteType::Mixed) && quote.rule == QuoteRule::Marks;
+        let quoted = matches!(quote.kind, QuoteType::Direct | QuoteType::Mixed);
         let is_told = quote.cue.as_ref().is_none_or(|cue| match cue.kind {
-            CueKind::Want | CueKind::Judge => marked,
+            CueKind::Want | CueKind::Judge => quoted,
             CueKind::Think => {
-                marked || matches!(quote.rule, QuoteRule::Clause | QuoteRule::Phrase | QuoteRule::Trailing)
+                quoted || matches!(quote.rule, QuoteRule::Clause | QuoteRule::Phrase | QuoteRule::Trailing)
             }
             _ => true,
         });
@@ -439,7 +446,9 @@ impl Gathering<'_, '_> {
                 && range.contains(&child)
                 && tree.word(child).eq_ignore_ascii_case("would")
         });
-        (near && reported && shifted).then(|| Citation {
+        // "Neither bank would comment": the writer's own words about who says nothing.
+        let speaks = self.cues.says(tree.lemma(root));
+        (near && reported && shifted && !speaks).then(|| Citation {
             sentences: vec![index],
             span: None,
             rule: CitationRule::Carried,
@@ -454,9 +463,9 @@ impl Gathering<'_, '_> {
         one.kind == other.kind
             && one.chain.len() == other.chain.len()
             && one.chain.iter().zip(&other.chain).all(|(one, other)| match (one, other) {
-                (Link::Anonymous(one), Link::Anonymous(other)) | (Link::Document(one), Link::Document(other)) => {
-                    one.of(text).eq_ignore_ascii_case(other.of(text))
-                }
+                (Link::Anonymous(one), Link::Anonymous(other))
+                | (Link::Document(one), Link::Document(other))
+                | (Link::Body(one), Link::Body(other)) => one.of(text).eq_ignore_ascii_case(other.of(text)),
                 _ => one == other,
             })
     }

@@ -10,7 +10,8 @@
 //! Five steps, a file each. `marks` finds the quotation marks, `pairs` matches them within a
 //! paragraph and mends those that were lost, `groups` keeps what is speech and puts the pieces of
 //! one utterance together. `direct` finds cue and speaker of each. `indirect` reads the parse for
-//! words that report speech and for what stands behind them. `merge` brings the two together: a
+//! words that report speech and for what stands behind them, `fronted` for what stands before them;
+//! `subject` tells who a verb is about. `merge` brings the two together: a
 //! report that quotes some of its words is mixed, and what is said inside a quotation has a `parent`.
 //!
 //! Without grammar (a desk without models, a language that is not read) only the marks are read.
@@ -24,6 +25,7 @@
 pub mod lexicon;
 
 mod direct;
+mod fronted;
 mod groups;
 mod indirect;
 mod link;
@@ -31,6 +33,7 @@ mod marks;
 mod merge;
 mod pairs;
 mod speaker;
+mod subject;
 pub(in crate::extract) mod tree;
 mod words;
 
@@ -44,6 +47,7 @@ pub(in crate::extract) use self::direct::source_behind;
 pub use self::lexicon::{CueKind, Lexicon};
 use self::{pairs::Reader, tree::Tree};
 use super::{
+    citations::Sources,
     entities::Entities,
     grammar::Grammar,
     layout::{Layout, ParagraphKind},
@@ -259,9 +263,9 @@ pub struct Input<'a> {
 }
 
 /// Looks for quotations.
-pub fn run(input: Input<'_>, lexicon: &Lexicon, anomalies: &mut Vec<Anomaly>) -> Vec<Quote> {
+pub fn run(input: Input<'_>, lexicon: &Lexicon, sources: &Sources, anomalies: &mut Vec<Anomaly>) -> Vec<Quote> {
     let Input { text, layout, .. } = input;
-    let mut reader = Reader { text, pieces: Vec::new(), lost_marks: 0, anomalies };
+    let mut reader = Reader { text, lexicon, pieces: Vec::new(), lost_marks: 0, anomalies };
     let paragraphs = &layout.paragraphs;
     for (index, paragraph) in paragraphs.iter().enumerate() {
         if !holds_speech(paragraph.kind) || !has_marks(paragraph.span.of(text)) {
@@ -274,11 +278,11 @@ pub fn run(input: Input<'_>, lexicon: &Lexicon, anomalies: &mut Vec<Anomaly>) ->
         let below = paragraphs.get(index + 1).filter(|below| holds_speech(below.kind)).map(|below| below.span);
         reader.pair(index, *paragraph, below);
     }
-    let (mut quotes, terms) = groups::group(text, layout, input.sentences, reader.pieces);
+    let (mut quotes, terms) = groups::group(text, layout, input.sentences, reader.pieces, lexicon);
     if !input.grammar.words.is_empty() && input.grammar.words.len() == input.tokens.len() {
         let tree = Tree::new(input);
         direct::run(&tree, lexicon, &mut quotes);
-        let reports = indirect::run(&tree, lexicon, &quotes);
+        let reports = indirect::run(&tree, lexicon, sources, &quotes);
         quotes = merge::run(&tree, quotes, reports, &terms);
         speaker::carry(&tree, &mut quotes);
         link::run(&tree, &mut quotes);

@@ -11,8 +11,8 @@ pub use crate::extract::citations::{CitationKind, CitationRule, Via};
 pub struct Citation {
     /// `c1`, `c2`, …
     pub id: String,
-    /// From the publisher inward: ids of entities; `anonymous:` or `document:` and the words of the
-    /// copy; as the first link `publisher`, or `publisher:` and a name, where the story has no entity for it.
+    /// From the publisher inward: ids of entities; `anonymous:`, `body:` or `document:` and the words
+    /// of the copy; as the first link `publisher`, or `publisher:` and a name, where the story has no entity for it.
     pub chain: Vec<String>,
     /// Of the last link.
     pub kind: CitationKind,

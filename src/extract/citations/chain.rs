@@ -46,22 +46,23 @@ impl Links {
 }
 
 impl Gathering<'_, '_> {
-    /// The chain behind a quotation, as one sentence of it tells; none where nobody can be told.
-    pub(super) fn chain(&mut self, index: usize, sentence: &Range<usize>, paragraph: u32) -> Option<Citation> {
-        let quote = self.input.quotes.get(index)?;
+    /// The chains behind a quotation, as one sentence of it tells; none where nobody can be told. Several where what
+    /// is cited is several things: "citing documents and two officials".
+    pub(super) fn chains(&mut self, index: usize, sentence: &Range<usize>, paragraph: u32) -> Vec<Citation> {
+        let Some(quote) = self.input.quotes.get(index) else { return Vec::new() };
         let mut links =
             Links { found: Vec::new(), kind: CitationKind::Publisher, told: None, of: Vec::new(), is_publisher: false };
         let mut carried = None;
         self.hand_over(quote, &mut links);
         self.speaker(quote, paragraph, &mut links, &mut carried);
         if let Some(before) = carried {
-            return Some(before);
+            return vec![before];
         }
         let outside = self.outside(quote, sentence);
-        let citing = self.citing(&outside, sentence, quote.cue.as_ref().map(|cue| cue.span), &mut links);
+        let (citing, others) = self.citing(&outside, sentence, quote.cue.as_ref().map(|cue| cue.span), &mut links);
         self.inner(index, &mut links, 0);
         if links.found.is_empty() && !links.is_publisher {
-            return None;
+            return Vec::new();
         }
         let mut citation = plain(&self.publisher, links.kind, CitationRule::Reported, quote.confidence_percent);
         citation.chain.extend(links.found);
@@ -70,7 +71,14 @@ impl Gathering<'_, '_> {
         citation.via = self.via(quote);
         citation.setting = self.setting(quote);
         citation.span = self.words_that_cite(quote, sentence, citing);
-        Some(citation)
+        let mut chains = vec![citation.clone()];
+        for source in others {
+            let mut other = Citation { kind: source.kind, told: source.told, of: source.of, ..citation.clone() };
+            other.chain.pop();
+            other.chain.push(source.link);
+            chains.push(other);
+        }
+        chains
     }
 
     /// Media that handed the words on: the one spoken to, the one that held the interview, the one that quotes.
@@ -170,10 +178,13 @@ impl Gathering<'_, '_> {
         sentence: &Range<usize>,
         cue: Option<Span>,
         links: &mut Links,
-    ) -> Option<Span> {
+    ) -> (Option<Span>, Vec<Source>) {
+        /// Sources that one "citing" names.
+        const MAX: usize = 4;
         let publisher = self.publisher.clone();
         let tree = self.tree;
         let mut words: Option<Span> = None;
+        let mut others = Vec::new();
         for verb in outside.iter().copied().filter(|token| self.sources.hands_on(tree.lemma(*token))) {
             let participle = matches!(tree.word(verb).to_lowercase().as_str(), "citing" | "quoting");
             let relative = tree.relation(verb) == Relation::AclRelcl;
@@ -181,19 +192,43 @@ impl Gathering<'_, '_> {
                 continue;
             }
             let Some(phrase) = source_behind(tree, &(verb + 1..self.phrase_end(verb, sentence))) else { continue };
-            let Some(source) = self.source(&phrase.range, phrase.head, None) else { continue };
+            // "documents and two officials": each is a source of its own.
+            let joined: Vec<usize> = tree
+                .children(phrase.head)
+                .filter(|child| {
+                    let is_source = || self.sources.word(tree.lemma(*child)).is_some();
+                    tree.relation(*child) == Relation::Conj && phrase.range.contains(child) && is_source()
+                })
+                .take(MAX)
+                .collect();
+            let end = joined.first().map_or(phrase.range.end, |next| tree.under(*next, &phrase.range).start);
+            let first = tree.trim(&(phrase.range.start..end));
+            let Some(source) = self.source(&first, phrase.head, None) else { continue };
             // "It was reported, citing two officials": the officials are all there is.
             if let Some(cue) = cue.filter(|cue| links.found == [Link::Anonymous(*cue)]) {
                 links.found.retain(|link| *link != Link::Anonymous(cue));
             }
+            let pushed = links.found.len();
             links.push(source, &publisher);
+            if links.found.len() > pushed {
+                others.clear();
+                for (at, head) in joined.iter().enumerate() {
+                    let end =
+                        joined.get(at + 1).map_or(phrase.range.end, |next| tree.under(*next, &phrase.range).start);
+                    let mut range = tree.under(*head, &(phrase.head + 1..end));
+                    while range.start < *head && matches!(tree.upos(range.start), Upos::Cconj | Upos::Punct) {
+                        range.start += 1;
+                    }
+                    others.extend(self.source(&range, *head, None));
+                }
+            }
             let span = tree.span(&(verb..phrase.range.end));
             words = match (words, span) {
                 (Some(words), Some(span)) => Some(words.cover(span)),
                 (words, span) => words.or(span),
             };
         }
-        words
+        (words, others)
     }
 
     /// Where the object of "citing" ends at the latest: before a comma behind which the sentence goes on.
@@ -247,10 +282,15 @@ impl Gathering<'_, '_> {
 
     fn via(&self, quote: &Quote) -> Option<Via> {
         let tree = self.tree;
-        let speaker = quote.speaker.and_then(|speaker| speaker.span);
+        // Of the speaker only the noun and what is compounded with it: "the court documents", not "who met reporters".
+        let speaker = quote.speaker.and_then(|speaker| speaker.head).map(|head| head as usize);
+        let named = speaker.into_iter().flat_map(|head| {
+            let parts = tree.children(head).filter(|child| tree.relation(*child) == Relation::Compound);
+            parts.chain([head]).collect::<Vec<usize>>()
+        });
         let beside = quote.circumstances.iter().copied().chain(quote.addressee.map(|addressee| addressee.span));
-        let beside = beside.chain(quote.cue.as_ref().map(|cue| cue.span)).chain(speaker);
-        let tokens: Vec<usize> = beside.flat_map(|span| tree.tokens_in(span)).collect();
+        let beside = beside.chain(quote.cue.as_ref().map(|cue| cue.span));
+        let tokens: Vec<usize> = beside.flat_map(|span| tree.tokens_in(span)).chain(named).collect();
         let medium = quote
             .addressee
             .and_then(|addressee| addressee.entity)

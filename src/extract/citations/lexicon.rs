@@ -9,40 +9,22 @@
 
 use std::{
     collections::HashMap,
-    fmt,
     sync::{Arc, LazyLock},
 };
 
-/// Words that a user may add.
-const ADDED_MAX: usize = 10_000;
+use crate::extract::lists::{ListError, read_list};
 
 /// What a word for a source means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
     Anonymous,
+    Body,
     Speaker,
     Media,
     Document,
     Hearsay,
     HandOn,
 }
-
-/// A line of a list that cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourcesError {
-    /// The line, counted from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub problem: &'static str,
-}
-
-impl fmt::Display for SourcesError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "line {}: {}", self.line, self.problem)
-    }
-}
-
-impl std::error::Error for SourcesError {}
 
 /// Words for sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,52 +49,43 @@ impl Sources {
     ///
     /// # Errors
     /// At the first line that cannot be read.
-    pub fn with_list(list: &str) -> Result<Self, SourcesError> {
+    pub fn with_list(list: &str) -> Result<Self, ListError> {
         let mut sources = Self::clone(&BUILT_IN);
         sources.extend(list)?;
         Ok(sources)
     }
 
-    fn extend(&mut self, list: &str) -> Result<(), SourcesError> {
-        let mut left = ADDED_MAX;
-        for (index, line) in list.lines().enumerate() {
-            let told = |problem| SourcesError { line: index + 1, problem };
-            let line = line.split('#').next().unwrap_or_default().trim();
-            if line.is_empty() {
-                continue;
-            }
-            let (class, words) = line.split_once(':').ok_or_else(|| told("no colon between class and words"))?;
-            let class = match class.trim() {
+    fn extend(&mut self, list: &str) -> Result<(), ListError> {
+        read_list(list, |class, words| {
+            let class = match class {
                 "anonymous" => Word::Anonymous,
+                "body" => Word::Body,
                 "speaker" => Word::Speaker,
                 "media" => Word::Media,
                 "document" => Word::Document,
                 "hearsay" => Word::Hearsay,
                 "hand_on" => Word::HandOn,
-                _ => return Err(told("the class is none of anonymous, speaker, media, document, hearsay, hand_on")),
+                _ => return Err("the class is none of anonymous, body, speaker, media, document, hearsay, hand_on"),
             };
-            let mut some = false;
-            for word in words.split_whitespace() {
-                left = left.checked_sub(1).ok_or_else(|| told("more than 10,000 words"))?;
-                self.words.insert(word.to_lowercase(), class);
-                some = true;
-            }
-            if !some {
-                return Err(told("no words behind the colon"));
-            }
-        }
-        Ok(())
+            self.words.extend(words.into_iter().map(|word| (word, class)));
+            Ok(())
+        })
     }
 
     pub(super) fn word(&self, lemma: &str) -> Option<Word> {
         self.words.get(lemma).or_else(|| self.words.get(&lemma.to_lowercase())).copied()
     }
 
+    /// Whether a word is one for something written down or for a body that rules: "the study found".
+    pub(in crate::extract) fn tells_by_paper(&self, lemma: &str) -> bool {
+        matches!(self.word(lemma), Some(Word::Document | Word::Body))
+    }
+
     pub(super) fn is_hearsay(&self, lemma: &str) -> bool {
         self.word(lemma) == Some(Word::Hearsay)
     }
 
-    pub(super) fn hands_on(&self, lemma: &str) -> bool {
+    pub(in crate::extract) fn hands_on(&self, lemma: &str) -> bool {
         self.word(lemma) == Some(Word::HandOn)
     }
 }

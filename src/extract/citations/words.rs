@@ -89,6 +89,25 @@ impl Gathering<'_, '_> {
                     return Some(Source { kind, ..Source::named(*owner) });
                 }
             }
+            // "the Anadolu agency", "radio station DZRH": a medium with its name beside it.
+            Some(Word::Media) => {
+                let name = named.iter().copied().find(|entity| self.is_body(*entity));
+                if let Some(name) = name {
+                    return Some(Source { kind: CitationKind::Media, ..Source::named(name) });
+                }
+            }
+            // "the Norland health ministry": its country, where the copy knows no more.
+            Some(Word::Body) => {
+                let words = self.bare(range, head);
+                let known = self.told_before(&words, head);
+                let link = match (self.owner(range, head), known) {
+                    (Some(owner), _) => Link::Entity(owner),
+                    (None, Some(known)) => known.link,
+                    (None, None) => Link::Body(tree.span(&words)?),
+                };
+                self.keep(head, &link, None, &[]);
+                return Some(Source { link, kind: CitationKind::Named, told: None, of: Vec::new() });
+            }
             Some(Word::Document) => {
                 let link = match named.first() {
                     Some(owner) => Link::Entity(*owner),
@@ -100,18 +119,16 @@ impl Gathering<'_, '_> {
         }
         let words = self.bare(range, head);
         let rest = tree.trim(&(words.end..range.end));
-        let lemma = tree.lemma(head).to_lowercase();
-        let definite = tree.word(words.start).eq_ignore_ascii_case("the") && words.len() <= 2;
         // "the diplomat": the one that was told before.
-        if let Some(known) = self.known.iter().rev().find(|known| definite && known.head == lemma) {
+        if let Some(known) = self.told_before(&words, head) {
             let kind = CitationKind::Anonymous;
-            return Some(Source { link: known.link.clone(), kind, told: known.told, of: known.of.clone() });
+            return Some(Source { link: known.link, kind, told: known.told, of: known.of });
         }
         let told = tree.span(&rest).filter(|_| rest.len() > 1);
         let link = Link::Anonymous(tree.span(&words)?);
         let kind = if word == Some(Word::Media) { CitationKind::Media } else { CitationKind::Anonymous };
-        if kind == CitationKind::Anonymous && self.known.len() < KNOWN_MAX {
-            self.known.push(Known { head: lemma, link: link.clone(), told, of: named.clone() });
+        if kind == CitationKind::Anonymous {
+            self.keep(head, &link, told, &named);
         }
         Some(Source { link, kind, told, of: named })
     }
@@ -127,6 +144,38 @@ impl Gathering<'_, '_> {
             .filter(|mention| mention.kind == MentionKind::Metonym)
             .and_then(|mention| mention.stands_for)
             .unwrap_or(entity)
+    }
+
+    /// The source that "the diplomat", "the police" go back to.
+    fn told_before(&self, words: &Range<usize>, head: usize) -> Option<Known> {
+        let tree = self.tree;
+        let lemma = tree.lemma(head).to_lowercase();
+        let definite = tree.word(words.start).eq_ignore_ascii_case("the") && words.len() <= 2;
+        self.known.iter().rev().find(|known| definite && known.head == lemma).cloned()
+    }
+
+    /// Keeps a source in mind for when the copy comes back to it.
+    fn keep(&mut self, head: usize, link: &Link, told: Option<Span>, of: &[usize]) {
+        if self.known.len() < KNOWN_MAX {
+            let head = self.tree.lemma(head).to_lowercase();
+            self.known.push(Known { head, link: link.clone(), told, of: of.to_vec() });
+        }
+    }
+
+    fn is_body(&self, entity: usize) -> bool {
+        self.input.read.entities.list.get(entity).is_some_and(|entity| entity.class == Class::Organisation)
+    }
+
+    /// Whose a body is: named before its noun or behind "of"; a place where it only happens to be is no owner.
+    fn owner(&self, range: &Range<usize>, head: usize) -> Option<usize> {
+        let tree = self.tree;
+        let before = self.named_within(&(range.start..head));
+        let behind = || {
+            let of = tree.word(head + 1).eq_ignore_ascii_case("of") && head + 2 < range.end;
+            let found = if of { self.named_within(&(head + 2..range.end)) } else { Vec::new() };
+            found.first().copied()
+        };
+        before.first().copied().or_else(behind)
     }
 
     /// Bodies, countries and people that a phrase names, in text order.

@@ -45,7 +45,7 @@ pub(super) fn run(tree: &Tree<'_>, lexicon: &Lexicon, quotes: &mut [Quote]) {
         let finder = Finder { tree, lexicon, pieces: &pieces, holder };
         let Some(found) = finder.find(&contents) else { continue };
         if let Some(quote) = quotes.get_mut(index) {
-            found.put(tree, quote);
+            found.put(tree, lexicon, quote);
         }
     }
 }
@@ -59,11 +59,11 @@ struct Attribution {
 }
 
 impl Attribution {
-    fn put(self, tree: &Tree<'_>, quote: &mut Quote) {
+    fn put(self, tree: &Tree<'_>, lexicon: &Lexicon, quote: &mut Quote) {
         quote.speaker = self.speaker.as_ref().and_then(|phrase| speaker::from_phrase(tree, phrase));
         if let Some(verb) = self.verb {
             let taken: Vec<Range<usize>> = self.speaker.iter().map(|phrase| phrase.range.clone()).collect();
-            let spoken_to = addressee(tree, verb, &self.room, &taken);
+            let spoken_to = addressee(tree, lexicon, verb, &self.room, &taken);
             let mut taken = taken;
             taken.extend(spoken_to.clone().map(|(range, _)| range));
             quote.circumstances = tree.circumstances(verb, &self.room, &taken);
@@ -81,11 +81,12 @@ impl Attribution {
 /// The one who is spoken to: the object of "told", or behind "to" where the verb is one of saying.
 pub(super) fn addressee(
     tree: &Tree<'_>,
+    lexicon: &Lexicon,
     verb: usize,
     room: &Range<usize>,
     taken: &[Range<usize>],
 ) -> Option<(Range<usize>, usize)> {
-    let whom = Lexicon::built_in().verb(tree.lemma(verb)).is_some_and(|known| known.whom);
+    let whom = lexicon.verb_at(tree.lemma(verb), tree.word(verb)).is_some_and(|known| known.whom);
     let head = tree.children(verb).find(|child| {
         let is_person = tree.is_noun(*child) && *child > verb && room.contains(child);
         let object = whom && matches!(tree.relation(*child), Relation::Obj | Relation::Iobj);
@@ -105,7 +106,34 @@ pub(super) fn addressee(
     if let Some(clause) = clause {
         range.end = range.end.min(tree.under(clause, room).start.max(head + 1));
     }
+    range.end = end_of_addressee(tree, head, &range);
     Some((tree.trim(&range), head))
+}
+
+/// "told dpa | that …", "told Judge Stone, | her voice breaking": before a clause, and before a comma behind which no
+/// apposition and no other of those spoken to follows.
+fn end_of_addressee(tree: &Tree<'_>, head: usize, range: &Range<usize>) -> usize {
+    for token in head + 1..range.end {
+        if tree.word(token).eq_ignore_ascii_case("that") && tree.upos(token) == Upos::Sconj {
+            return token;
+        }
+        if tree.word(token) != "," {
+            continue;
+        }
+        let joined = |next: usize| match tree.relation(next) {
+            Relation::Conj => true,
+            // Words that hang on "her" and close with no comma tell how it was said.
+            Relation::Appos | Relation::Flat => {
+                tree.xpos(token + 1) != Xpos::PrpS || (next + 1..range.end).any(|comma| tree.word(comma) == ",")
+            }
+            _ => false,
+        };
+        let belongs = |next: &usize| tree.head(*next).is_some_and(|up| up < token && range.contains(&up));
+        if !(token + 1..range.end).any(|next| belongs(&next) && joined(next)) {
+            return token;
+        }
+    }
+    range.end
 }
 
 struct Finder<'a, 'b> {
@@ -192,7 +220,9 @@ impl Finder<'_, '_> {
         let word = tree.word(token);
         match tree.upos(token) {
             Upos::Verb => {
-                self.lexicon.verb(tree.lemma(token)).is_some_and(|verb| verb.that.is_some() || verb.kind().is_speech())
+                self.lexicon
+                    .verb_at(tree.lemma(token), tree.word(token))
+                    .is_some_and(|verb| verb.that.is_some() || verb.kind().is_speech())
                     || self.lexicon.is_form(word)
             }
             _ => matches!(word, "said" | "says" | "added" | "told" | "asked"),
@@ -220,7 +250,8 @@ impl Finder<'_, '_> {
                 self.pieces.iter().all(|piece| !piece.contains(&phrase.head)).then_some(phrase)
             });
         let group = tree.verb_group(verb, range);
-        let kind = self.lexicon.verb(tree.lemma(verb)).map_or(CueKind::Say, super::lexicon::Verb::kind);
+        let kind =
+            self.lexicon.verb_at(tree.lemma(verb), tree.word(verb)).map_or(CueKind::Say, super::lexicon::Verb::kind);
         let kind = if kind.is_speech() { kind } else { CueKind::Say };
         let lemma = tree.group_lemma(verb, &group);
         Some(Attribution { cue: Some((group, lemma, kind)), verb: Some(verb), speaker, room: range.clone() })
@@ -244,7 +275,7 @@ impl Finder<'_, '_> {
         };
         if side == Side::Behind && starts_named(&before) && before.len() <= BESIDE_TOKENS_MAX {
             let head = head_of(&before)?;
-            return Some(Phrase { range: before, head, rule: SpeakerRule::Beside });
+            return tree.phrase(before, head, SpeakerRule::Beside);
         }
         // Behind the cue, up to a comma or a word that tells when and where.
         let rest = group.end..range.end;
@@ -266,7 +297,7 @@ impl Finder<'_, '_> {
         // An apposition goes on behind the comma where the parse says so.
         let whole = tree.noun_phrase(head, verb, range);
         let range = if whole.start == near.start && whole.end > near.end { whole } else { near };
-        Some(Phrase { range: tree.trim(&range), head, rule: SpeakerRule::Beside })
+        tree.phrase(tree.trim(&range), head, SpeakerRule::Beside)
     }
 
     /// "According to Ames".

@@ -12,8 +12,9 @@
 
 use super::{
     ATTRIBUTION_BYTES_MAX, CONTINUED_MAX, DEPTH_MAX, Quote, QuoteRule, QuoteType,
+    lexicon::Lexicon,
     pairs::Piece,
-    words::{attributes, is_abbreviation, is_cue, next_sentence, next_sentence_last, sentence_end},
+    words::{attributes, is_abbreviation, next_sentence, next_sentence_last, sentence_end},
 };
 use crate::{
     extract::{
@@ -40,6 +41,7 @@ pub(super) fn group(
     layout: &Layout,
     sentences: &[Sentence],
     mut pieces: Vec<Piece>,
+    lexicon: &Lexicon,
 ) -> (Vec<Quote>, Vec<Span>) {
     pieces.sort_by_key(|piece| (piece.outer.start, std::cmp::Reverse(piece.outer.end)));
     let mut quotes: Vec<Quote> = Vec::new();
@@ -69,7 +71,7 @@ pub(super) fn group(
             {
                 Use::GoesOn
             }
-            _ => judge(text, piece, room, before, paragraph.kind),
+            _ => judge(text, piece, room, before, paragraph.kind, lexicon),
         };
         let home = before.or(ran_on).and_then(|(_, index)| index);
         let index = match (use_of, home) {
@@ -117,7 +119,16 @@ pub(super) fn group(
 }
 
 /// Tells what a piece is from its own words and from those around it.
-fn judge(text: &str, piece: &Piece, room: Span, before: Option<(Piece, Option<usize>)>, kind: ParagraphKind) -> Use {
+fn judge(
+    text: &str,
+    piece: &Piece,
+    room: Span,
+    before: Option<(Piece, Option<usize>)>,
+    kind: ParagraphKind,
+    lexicon: &Lexicon,
+) -> Use {
+    let is_cue = |word: &str| lexicon.is_form(word);
+    let attributes = |words: &str| attributes(words, lexicon);
     let content = piece.content.of(text);
     let count = content.split_whitespace().take(8).count();
     let upper = content

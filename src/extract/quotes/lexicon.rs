@@ -10,15 +10,14 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fmt,
     sync::{Arc, LazyLock},
 };
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Words that a user may add.
-const ADDED_MAX: usize = 10_000;
+use crate::extract::lists::{ListError, read_list};
+
 /// Words of a phrase.
 const PHRASE_WORDS_MAX: usize = 6;
 
@@ -98,23 +97,6 @@ pub(super) struct Phrase {
     pub(super) kind: CueKind,
 }
 
-/// A line of a list that cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LexiconError {
-    /// The line, counted from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub problem: &'static str,
-}
-
-impl fmt::Display for LexiconError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "line {}: {}", self.line, self.problem)
-    }
-}
-
-impl std::error::Error for LexiconError {}
-
 /// Words that report speech.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lexicon {
@@ -123,6 +105,8 @@ pub struct Lexicon {
     phrases: Vec<Phrase>,
     /// Forms that stand beside quotation marks.
     forms: HashSet<String>,
+    /// Forms of the verbs that a user added, for words whose dictionary form the grammar does not know.
+    added: HashMap<String, String>,
 }
 
 static BUILT_IN: LazyLock<Arc<Lexicon>> = LazyLock::new(|| {
@@ -148,50 +132,42 @@ impl Lexicon {
         &BUILT_IN
     }
 
-    /// The built-in words and those of a list.
+    /// The built-in words and those of a list; what a list says of a word goes before what is built in.
     ///
     /// A line is `kind / complement, …: verb …`, `kind: noun …`, or `kind: a phrase of several
-    /// words of which one is a preposition at the end`; `#` begins a comment.
+    /// words of which one is a preposition at the end`; `#` begins a comment. A verb of the list is
+    /// known beside quotation marks too, in its regular forms.
     ///
     /// # Errors
     /// At the first line that cannot be read.
-    pub fn with_list(list: &str) -> Result<Self, LexiconError> {
+    pub fn with_list(list: &str) -> Result<Self, ListError> {
+        let mut added = Self::default();
+        added.extend(list)?;
+        for verb in added.verbs.keys() {
+            added.added.extend(regular_forms(verb).into_iter().map(|form| (form, verb.clone())));
+        }
+        added.forms = added.added.keys().cloned().collect();
         let mut lexicon = Self::clone(&BUILT_IN);
-        lexicon.extend(list)?;
+        lexicon.overlay(added);
         Ok(lexicon)
     }
 
-    /// Reads the lines of a list.
-    fn extend(&mut self, list: &str) -> Result<(), LexiconError> {
-        let mut words_left = ADDED_MAX;
-        for (index, line) in list.lines().enumerate() {
-            let told = |problem| LexiconError { line: index + 1, problem };
-            let line = line.split('#').next().unwrap_or_default().trim();
-            if line.is_empty() {
-                continue;
-            }
-            let (head, words) = line.split_once(':').ok_or_else(|| told("no colon between kind and words"))?;
-            let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
-            if words.is_empty() {
-                return Err(told("no words behind the colon"));
-            }
-            words_left = words_left.checked_sub(words.len()).ok_or_else(|| told("more than 10,000 words"))?;
+    /// Reads the lines of a list; of two lines that say different things of a verb, the first counts.
+    fn extend(&mut self, list: &str) -> Result<(), ListError> {
+        read_list(list, |head, words| {
             let (kind, complements) = head.split_once('/').map_or((head, None), |(kind, rest)| (kind, Some(rest)));
-            let kind = CueKind::of(kind.trim()).ok_or_else(|| {
-                told("the kind is none of say, ask, deny, promise, threaten, think, want, judge, show")
-            })?;
+            let kind = CueKind::of(kind.trim())
+                .ok_or("the kind is none of say, ask, deny, promise, threaten, think, want, judge, show")?;
             match complements {
-                Some(complements) => self.add_verbs(kind, complements, words).map_err(told)?,
-                None if is_phrase(&words) => {
-                    if words.len() > PHRASE_WORDS_MAX {
-                        return Err(told("a phrase of more than six words"));
-                    }
-                    self.phrases.push(Phrase { words, kind });
+                Some(complements) => self.add_verbs(kind, complements, words)?,
+                None if is_phrase(&words) && words.len() > PHRASE_WORDS_MAX => {
+                    return Err("a phrase of more than six words");
                 }
+                None if is_phrase(&words) => self.phrases.push(Phrase { words, kind }),
                 None => self.nouns.extend(words.into_iter().map(|noun| (noun, kind))),
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn add_verbs(&mut self, kind: CueKind, complements: &str, lemmas: Vec<String>) -> Result<(), &'static str> {
@@ -211,8 +187,37 @@ impl Lexicon {
         Ok(())
     }
 
+    /// Lays other words over these: of a word that both know, the others count.
+    fn overlay(&mut self, over: Self) {
+        for (lemma, over) in over.verbs {
+            let verb = self.verbs.entry(lemma).or_default();
+            verb.that = over.that.or(verb.that);
+            verb.to = over.to.or(verb.to);
+            verb.thing = over.thing.or(verb.thing);
+            verb.whom |= over.whom;
+            verb.prepositions.retain(|(word, _)| over.prepositions.iter().all(|(other, _)| other != word));
+            verb.prepositions.extend(over.prepositions);
+        }
+        self.nouns.extend(over.nouns);
+        self.phrases.retain(|phrase| over.phrases.iter().all(|other| other.words != phrase.words));
+        self.phrases.extend(over.phrases);
+        self.forms.extend(over.forms);
+        self.added.extend(over.added);
+    }
+
     pub(super) fn verb(&self, lemma: &str) -> Option<&Verb> {
         self.verbs.get(lemma)
+    }
+
+    /// The verb that stands in the text as a word, by its dictionary form; one that a user added by its form too.
+    pub(super) fn verb_at(&self, lemma: &str, word: &str) -> Option<&Verb> {
+        let by_form = || self.added.get(&word.to_lowercase()).and_then(|lemma| self.verb(lemma));
+        self.verb(lemma).or_else(|| if self.added.is_empty() { None } else { by_form() })
+    }
+
+    /// Whether somebody speaks by this verb.
+    pub(in crate::extract) fn says(&self, lemma: &str) -> bool {
+        self.verb(lemma).is_some_and(|verb| verb.kind().is_speech())
     }
 
     pub(super) fn noun(&self, lemma: &str) -> Option<CueKind> {
@@ -227,6 +232,32 @@ impl Lexicon {
     pub(super) fn is_form(&self, word: &str) -> bool {
         self.forms.contains(word)
     }
+}
+
+/// "claim claims claimed claiming", "cry cries cried crying", "chat chats chatted chatting".
+fn regular_forms(verb: &str) -> Vec<String> {
+    let vowel = |c: char| "aeiou".contains(c);
+    let letters: Vec<char> = verb.chars().collect();
+    let (stem, present) = match letters.as_slice() {
+        [.., before, 'y'] if !vowel(*before) => {
+            let stem = verb.strip_suffix('y').unwrap_or(verb);
+            return vec![verb.to_owned(), format!("{stem}ies"), format!("{stem}ied"), format!("{verb}ing")];
+        }
+        [.., 'e'] => (verb.strip_suffix('e').unwrap_or(verb).to_owned(), format!("{verb}s")),
+        [.., 's' | 'x' | 'z'] | [.., 'c' | 's', 'h'] => (verb.to_owned(), format!("{verb}es")),
+        _ => (verb.to_owned(), format!("{verb}s")),
+    };
+    let mut forms = vec![verb.to_owned(), present, format!("{stem}ed"), format!("{stem}ing")];
+    // A short verb doubles its last letter.
+    if let [first @ .., middle, last] = letters.as_slice()
+        && vowel(*middle)
+        && !vowel(*last)
+        && !matches!(last, 'w' | 'x' | 'y')
+        && first.iter().filter(|letter| vowel(**letter)).count() == 0
+    {
+        forms.extend([format!("{verb}{last}ed"), format!("{verb}{last}ing")]);
+    }
+    forms
 }
 
 /// Prepositions that a verb may ask for, or that a phrase may end with.
@@ -262,6 +293,7 @@ mod tests {
         let more = Lexicon::with_list("# ours\nsay / that: blurt\nthink: hunch\nsay: in the telling of\n").unwrap();
         assert_eq!(more.verb("blurt").and_then(|verb| verb.that), Some(CueKind::Say));
         assert_eq!(more.noun("hunch"), Some(CueKind::Think));
+        assert!(["blurt", "blurts", "blurted", "blurting"].iter().all(|form| more.is_form(form)));
         for (list, line) in [
             ("say / that: blurt\nsay blurt", 2),
             ("shout: blurt", 1),
@@ -271,5 +303,30 @@ mod tests {
         ] {
             assert_eq!(Lexicon::with_list(list).map_err(|error| error.line), Err(line), "in {list:?}");
         }
+    }
+
+    #[test]
+    fn what_a_list_says_of_a_word_goes_before_what_is_built_in() {
+        let more =
+            Lexicon::with_list("threaten / that, to: say\njudge / on: comment\ndeny: claim\nthink: according to")
+                .unwrap();
+        let say = more.verb("say").expect("known");
+        assert_eq!((say.that, say.to, say.whom), (Some(CueKind::Threaten), Some(CueKind::Threaten), false));
+        let comment = more.verb("comment").expect("known");
+        let on: Vec<CueKind> =
+            comment.prepositions.iter().filter(|(word, _)| word == "on").map(|(_, kind)| *kind).collect();
+        assert_eq!((comment.that, on), (Some(CueKind::Say), vec![CueKind::Judge]));
+        assert_eq!(more.noun("claim"), Some(CueKind::Deny));
+        let phrases: Vec<CueKind> =
+            more.phrases().iter().filter(|phrase| phrase.words == ["according", "to"]).map(|p| p.kind).collect();
+        assert_eq!(phrases, [CueKind::Think]);
+    }
+
+    #[test]
+    fn regular_verbs_have_four_forms() {
+        assert_eq!(regular_forms("cry"), ["cry", "cries", "cried", "crying"]);
+        assert_eq!(regular_forms("opine"), ["opine", "opines", "opined", "opining"]);
+        assert_eq!(regular_forms("preach"), ["preach", "preaches", "preached", "preaching"]);
+        assert_eq!(regular_forms("chat").get(4..), Some(&["chatted".to_owned(), "chatting".to_owned()][..]));
     }
 }

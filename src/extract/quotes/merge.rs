@@ -23,15 +23,14 @@ pub(super) fn run(tree: &Tree<'_>, mut quotes: Vec<Quote>, reports: Vec<Report>,
         pieces.extend(quote.content.iter().map(|content| (*content, index)));
     }
     pieces.sort_by_key(|(content, _)| content.start);
+    let inner = Inner::new(&quotes);
     for report in reports {
         let Report { mut quote, inside } = report;
         if inside {
             // Words between inner marks are known already.
-            let known = quotes.iter().any(|other| {
-                other.rule == QuoteRule::Marks
-                    && other.parent.is_some()
-                    && same_cue(other, &quote)
-                    && other.content.iter().any(|content| quote.content.iter().any(|piece| piece.overlaps(*content)))
+            let known = quote.content.iter().any(|content| {
+                let mut over = inner.overlapping(*content);
+                over.any(|index| quotes.get(index).is_some_and(|other| same_cue(other, &quote)))
             });
             if !known {
                 quotes.push(quote);
@@ -49,7 +48,7 @@ pub(super) fn run(tree: &Tree<'_>, mut quotes: Vec<Quote>, reports: Vec<Report>,
         let Some((first_piece, direct)) = marked_pieces.first().copied() else {
             let has_term = |content: &Span| {
                 let first = terms.partition_point(|term| term.end <= content.start);
-                terms.get(first).is_some_and(|term| content.contains(*term))
+                terms.get(first).is_some_and(|term| covers(tree, *content, *term))
             };
             if quote.content.iter().any(has_term) {
                 quote.kind = QuoteType::Mixed;
@@ -61,7 +60,8 @@ pub(super) fn run(tree: &Tree<'_>, mut quotes: Vec<Quote>, reports: Vec<Report>,
             quote.content.iter().map(|content| words_without(tree, *content, &marked_pieces)).sum();
         let starts_before = quote.content.first().is_some_and(|content| content.start + 1 < first_piece.start);
         let Some(found) = quotes.get_mut(direct) else { continue };
-        let whole = marked_pieces.iter().all(|(piece, _)| quote.content.iter().any(|content| content.contains(*piece)));
+        let whole =
+            marked_pieces.iter().all(|(piece, _)| quote.content.iter().any(|content| covers(tree, *content, *piece)));
         let one = found.content.len() == marked_pieces.len() && marked_pieces.iter().all(|(_, index)| *index == direct);
         if words_outside >= MIXED_WORDS_MIN && starts_before && whole && one {
             // The marks hold a part of what the sentence reports.
@@ -86,6 +86,40 @@ pub(super) fn run(tree: &Tree<'_>, mut quotes: Vec<Quote>, reports: Vec<Report>,
         }
     }
     nest(&quotes)
+}
+
+/// The pieces of quotations inside others, for a look-up by place.
+struct Inner {
+    /// Piece, its quotation, and the furthest end of this and all pieces before it.
+    pieces: Vec<(Span, usize, u32)>,
+}
+
+impl Inner {
+    fn new(quotes: &[Quote]) -> Self {
+        let nested = quotes.iter().enumerate().filter(|(_, quote)| quote.parent.is_some());
+        let mut pieces: Vec<(Span, usize, u32)> = nested
+            .flat_map(|(index, quote)| quote.content.iter().map(move |content| (*content, index, content.end)))
+            .collect();
+        pieces.sort_by_key(|(content, index, _)| (content.start, *index));
+        let mut furthest = 0;
+        for piece in &mut pieces {
+            furthest = furthest.max(piece.2);
+            piece.2 = furthest;
+        }
+        Self { pieces }
+    }
+
+    fn overlapping(&self, span: Span) -> impl Iterator<Item = usize> + '_ {
+        let first = self.pieces.partition_point(|(_, _, furthest)| *furthest <= span.start);
+        let near = self.pieces.iter().skip(first).take_while(move |(piece, _, _)| piece.start < span.end);
+        near.filter(move |(piece, _, _)| piece.overlaps(span)).map(|(_, index, _)| *index)
+    }
+}
+
+/// Whether a content holds a piece; a comma or stop that American copy puts before the closing mark is no matter.
+fn covers(tree: &Tree<'_>, content: Span, piece: Span) -> bool {
+    let words = piece.of(tree.input.text).trim_end_matches([',', '.', ';', ' ']).len();
+    content.contains(Span { end: piece.start + words as u32, ..piece })
 }
 
 fn same_cue(one: &Quote, other: &Quote) -> bool {

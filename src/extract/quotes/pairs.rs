@@ -11,6 +11,7 @@
 
 use super::{
     DEPTH_MAX, LOST_MARKS_MAX, PIECES_MAX,
+    lexicon::Lexicon,
     marks::{Family, Mark, marks},
     words::{after_intro, before_attribution, next_sentence},
 };
@@ -35,6 +36,7 @@ pub(super) struct Piece {
 
 pub(super) struct Reader<'a> {
     pub(super) text: &'a str,
+    pub(super) lexicon: &'a Lexicon,
     pub(super) pieces: Vec<Piece>,
     pub(super) lost_marks: usize,
     pub(super) anomalies: &'a mut Vec<Anomaly>,
@@ -112,7 +114,7 @@ impl Reader<'_> {
     /// was named in between. Feeds that drop the paragraph breaks leave such marks behind.
     fn continues_at(&self, opened: Mark, next: usize) -> bool {
         let room = Span::new(opened.end, next).trim(self.text);
-        ends_sentence(room.of(self.text)) && before_attribution(self.text, room).is_none()
+        ends_sentence(room.of(self.text)) && before_attribution(self.text, room, self.lexicon).is_none()
     }
 
     /// Tells of a lost mark, up to the limit.
@@ -158,10 +160,10 @@ impl Reader<'_> {
         let (at, confidence_percent) = if last_end > paragraph.start() {
             match next_sentence(self.text, last_end, mark.start) {
                 Some(at) => (at, 90),
-                None => (after_intro(self.text, last_end, mark.start).unwrap_or(mark.start), 60),
+                None => (after_intro(self.text, last_end, mark.start, self.lexicon).unwrap_or(mark.start), 60),
             }
         } else {
-            match after_intro(self.text, paragraph.start(), mark.start) {
+            match after_intro(self.text, paragraph.start(), mark.start, self.lexicon) {
                 Some(at) => (at, 70),
                 None => (paragraph.start(), 60),
             }
@@ -184,7 +186,7 @@ impl Reader<'_> {
     /// with its last sentence. Gives the end of what was read.
     fn mend_close(&mut self, index: usize, depth: usize, opened: Mark, limit: usize) -> usize {
         let room = Span::new(opened.end, limit).trim(self.text);
-        let attribution = before_attribution(self.text, room);
+        let attribution = before_attribution(self.text, room, self.lexicon);
         let (at, confidence_percent) = match attribution {
             Some(at) => (at, 80),
             None if limit < room.end() + 1 => (room.end(), 70),

@@ -13,8 +13,11 @@
 
 use std::ops::Range;
 
-use super::{Quote, QuoteType, Resolution, Speaker, SpeakerRule, tree::Phrase, tree::Tree};
-use crate::model::{parser::Relation, tagger::Upos};
+use super::{Quote, QuoteRule, QuoteType, Resolution, Speaker, SpeakerRule, tree::Phrase, tree::Tree};
+use crate::{
+    extract::names::Class,
+    model::{parser::Relation, tagger::Upos},
+};
 
 /// A speaker from the words that tell it.
 pub(super) fn from_phrase(tree: &Tree<'_>, phrase: &Phrase) -> Option<Speaker> {
@@ -51,10 +54,20 @@ fn is_apposed(tree: &Tree<'_>, head: usize, name: Range<usize>) -> bool {
 const NOBODY: Speaker =
     Speaker { span: None, head: None, entity: None, resolution: Resolution::Unknown, rule: SpeakerRule::Nobody };
 
+/// Who spoke last: whom a quotation without words about its speaker goes back to.
+#[derive(Clone, Copy)]
+struct Last {
+    speaker: Speaker,
+    /// Of the last words of it.
+    paragraph: u32,
+    /// In which its last words or its cue stand.
+    sentence: usize,
+}
+
 /// Gives every direct quotation a speaker, at the least an unknown one.
 pub(super) fn carry(tree: &Tree<'_>, quotes: &mut [Quote]) {
-    // The last one who spoke, and the paragraph of the last words of it.
-    let mut last: Option<(Speaker, u32)> = None;
+    let told = Told::new(tree, quotes);
+    let mut last: Option<Last> = None;
     for index in 0..quotes.len() {
         let Some(quote) = quotes.get(index) else { continue };
         let Some(first) = quote.content.first().map(|content| tree.tokens_in(*content)) else { continue };
@@ -65,12 +78,13 @@ pub(super) fn carry(tree: &Tree<'_>, quotes: &mut [Quote]) {
         } else if quote.parent.is_some() {
             Some(NOBODY)
         } else {
-            let carried = last.filter(|(_, place)| *place + 1 >= paragraph).map(|(speaker, _)| Speaker {
+            let near = last.filter(|last| last.paragraph + 1 >= paragraph);
+            let carried = near.filter(|last| !another_between(tree, last, first.start)).map(|last| Speaker {
                 resolution: Resolution::Carried,
                 rule: SpeakerRule::Before,
-                ..speaker
+                ..last.speaker
             });
-            Some(sentence_before(tree, quotes, first.start).or(carried).unwrap_or(NOBODY))
+            Some(sentence_before(tree, quotes, &told, first.start).or(carried).unwrap_or(NOBODY))
         };
         let Some(quote) = quotes.get_mut(index) else { continue };
         if let Some(found) = found {
@@ -79,15 +93,78 @@ pub(super) fn carry(tree: &Tree<'_>, quotes: &mut [Quote]) {
             quote.confidence_percent = quote.confidence_percent.min(doubt);
         }
         let speaks = quote.cue.as_ref().is_none_or(|cue| cue.kind.is_speech()) && quote.parent.is_none();
-        if let Some(speaker) = quote.speaker.filter(|speaker| speaks && speaker.span.is_some()) {
-            let end = quote.content.last().map_or(first.end, |content| tree.tokens_in(*content).start);
-            last = Some((speaker, tree.paragraph(end).unwrap_or(paragraph)));
+        if !speaks {
+            continue;
+        }
+        match quote.speaker.filter(|speaker| speaker.span.is_some()) {
+            Some(speaker) => {
+                let end = quote.content.last().map_or(first.start, |content| tree.tokens_in(*content).start);
+                let cue = quote.cue.as_ref().map_or(end, |cue| tree.tokens_in(cue.span).start);
+                let sentence = tree.sentence_at(end.max(cue)).unwrap_or_default();
+                last = Some(Last { speaker, paragraph: tree.paragraph(end).unwrap_or(paragraph), sentence });
+            }
+            // Somebody spoke, and the desk does not know who: nobody before may be taken for it.
+            None if quote.cue.is_some() && quote.rule != QuoteRule::Noun => last = None,
+            None => {}
         }
     }
 }
 
+/// Whether the copy turns to another person between the last one who spoke and a token.
+fn another_between(tree: &Tree<'_>, last: &Last, token: usize) -> bool {
+    /// Sentences between two quotations; with more, the copy has turned to something else.
+    const MAX: usize = 12;
+    let Some(own) = tree.sentence_at(token) else { return false };
+    let entity = |head: usize| tree.input.entities.at_token(head as u32);
+    let speaker = last.speaker.head.map(|head| head as usize);
+    let mut between = (last.sentence + 1..own).filter_map(|index| tree.sentence(index));
+    own > last.sentence + 1 + MAX
+        || between.any(|sentence| {
+            let root = sentence.clone().find(|token| tree.head(*token).is_none_or(|head| !sentence.contains(&head)));
+            let Some(subject) = root.and_then(|root| tree.subject(root, &sentence)) else { return false };
+            let is_person = entity(subject.head)
+                .and_then(|entity| tree.input.entities.list.get(entity))
+                .is_some_and(|entity| entity.class == Class::Person);
+            let same = speaker.is_some_and(|head| {
+                entity(head) == entity(subject.head) || tree.word(head).eq_ignore_ascii_case(tree.word(subject.head))
+            });
+            is_person && tree.upos(subject.head) != Upos::Pron && !same
+        })
+}
+
+/// What each sentence holds of quotations.
+struct Told {
+    /// The last quotation whose speaker is told there.
+    speakers: Vec<Option<usize>>,
+    /// Whether words between marks stand there.
+    marked: Vec<bool>,
+}
+
+impl Told {
+    fn new(tree: &Tree<'_>, quotes: &[Quote]) -> Self {
+        let count = tree.input.sentences.len();
+        let mut told = Self { speakers: vec![None; count], marked: vec![false; count] };
+        for (index, quote) in quotes.iter().enumerate() {
+            let speaks = quote.parent.is_none() && quote.cue.as_ref().is_some_and(|cue| cue.kind.is_speech());
+            let words = quote.speaker.and_then(|speaker| speaker.span).filter(|_| speaks);
+            let at = words.and_then(|words| tree.sentence_at(tree.tokens_in(words).start));
+            if let Some(slot) = at.and_then(|at| told.speakers.get_mut(at)) {
+                *slot = Some(index);
+            }
+            let marked = quote.content.iter().filter(|_| quote.kind == QuoteType::Direct && quote.parent.is_none());
+            for tokens in marked.map(|content| tree.tokens_in(*content)) {
+                let last = tree.sentence_at(tokens.end.saturating_sub(1).max(tokens.start));
+                if let (Some(first), Some(last)) = (tree.sentence_at(tokens.start), last) {
+                    told.marked.iter_mut().take(last + 1).skip(first).for_each(|slot| *slot = true);
+                }
+            }
+        }
+        told
+    }
+}
+
 /// The subject of the sentence before in the same paragraph, when it is somebody who can speak.
-fn sentence_before(tree: &Tree<'_>, quotes: &[Quote], first: usize) -> Option<Speaker> {
+fn sentence_before(tree: &Tree<'_>, quotes: &[Quote], told: &Told, first: usize) -> Option<Speaker> {
     let index = tree.sentence_at(first)?;
     let own = tree.sentence(index)?;
     // The quotation opens its sentence: only marks stand before it.
@@ -98,16 +175,11 @@ fn sentence_before(tree: &Tree<'_>, quotes: &[Quote], first: usize) -> Option<Sp
     if tree.paragraph(before.start) != tree.paragraph(first) {
         return None;
     }
-    let span = tree.span(&before)?;
-    let spoken = quotes.iter().rev().find(|quote| {
-        quote.speaker.is_some_and(|speaker| speaker.span.is_some_and(|words| span.contains(words)))
-            && quote.parent.is_none()
-            && quote.cue.as_ref().is_some_and(|cue| cue.kind.is_speech())
-    });
+    let spoken = told.speakers.get(index - 1).copied().flatten().and_then(|at| quotes.get(at));
     if let Some(speaker) = spoken.and_then(|quote| quote.speaker) {
         return Some(Speaker { resolution: Resolution::Carried, rule: SpeakerRule::Before, ..speaker });
     }
-    if quotes.iter().any(|quote| quote.kind == QuoteType::Direct && quote.content.iter().any(|c| c.overlaps(span))) {
+    if told.marked.get(index - 1).copied().unwrap_or_default() {
         return None;
     }
     let root = before.clone().find(|token| tree.head(*token).is_none_or(|head| !before.contains(&head)))?;

@@ -2,6 +2,7 @@
 
 mod direct;
 mod indirect;
+mod lost;
 mod marks;
 
 use super::*;

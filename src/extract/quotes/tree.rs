@@ -21,8 +21,6 @@ use crate::{
     text::Span,
 };
 
-/// Verbs between a cue and the subject that it shares.
-const SHARED_MAX: usize = 4;
 /// Words before a verb that belong to its group.
 const GROUP_WORDS_MAX: usize = 6;
 
@@ -48,19 +46,23 @@ impl<'a> Tree<'a> {
         let words = &input.grammar.words;
         let mut extents: Vec<(u32, u32)> = (0..words.len() as u32).map(|token| (token, token)).collect();
         let mut child_starts = vec![0_u32; words.len() + 1];
-        for (token, word) in words.iter().enumerate() {
-            let mut at = word.head;
-            // A word widens all that stand above it, until one is wide enough already.
-            for _ in 0..words.len() {
-                let Some(extent) = at.and_then(|head| extents.get_mut(head as usize)) else { break };
-                if extent.0 <= token as u32 && token as u32 <= extent.1 {
-                    break;
-                }
-                *extent = (extent.0.min(token as u32), extent.1.max(token as u32));
-                at = at.and_then(|head| words.get(head as usize)).and_then(|word| word.head);
-            }
+        for word in words {
             if let Some(count) = word.head.and_then(|head| child_starts.get_mut(head as usize + 1)) {
                 *count += 1;
+            }
+        }
+        // Leaves first: a word widens the one that it hangs on once all that hang on itself have widened it.
+        let mut waiting: Vec<u32> = child_starts.iter().skip(1).copied().collect();
+        let mut ready: Vec<usize> = (0..words.len()).filter(|token| waiting.get(*token) == Some(&0)).collect();
+        while let Some(token) = ready.pop() {
+            let Some(head) = words.get(token).and_then(|word| word.head).map(|head| head as usize) else { continue };
+            let below = extents.get(token).copied().unwrap_or_default();
+            if let (Some(extent), Some(left)) = (extents.get_mut(head), waiting.get_mut(head)) {
+                *extent = (extent.0.min(below.0), extent.1.max(below.1));
+                *left -= 1;
+                if *left == 0 {
+                    ready.push(head);
+                }
             }
         }
         for index in 1..child_starts.len() {
@@ -208,78 +210,6 @@ impl<'a> Tree<'a> {
 
     pub(in crate::extract) fn is_passive(&self, verb: usize) -> bool {
         self.child(verb, &[Relation::AuxPass, Relation::NsubjPass]).is_some()
-    }
-
-    /// The subject of a verb, its own or one that it shares, inside a room.
-    pub(in crate::extract) fn subject(&self, verb: usize, room: &Range<usize>) -> Option<Phrase> {
-        self.subject_within(verb, room, SHARED_MAX)
-    }
-
-    fn subject_within(&self, verb: usize, room: &Range<usize>, left: usize) -> Option<Phrase> {
-        const SUBJECTS: [Relation; 3] = [Relation::Nsubj, Relation::NsubjPass, Relation::NsubjOuter];
-        let own = self.children(verb).find(|child| {
-            SUBJECTS.contains(&self.relation(*child)) && room.contains(child) && self.upos(*child) != Upos::Sconj
-        });
-        if let Some(head) = own {
-            let range = self.noun_phrase(head, verb, room);
-            return (!range.is_empty()).then_some(Phrase { range, head, rule: SpeakerRule::Subject });
-        }
-        let left = left.checked_sub(1)?;
-        let head = match self.cue_above(verb) {
-            // "said it would close and added": the parse hangs it on "close".
-            Some(cue) if room.contains(&cue) => return self.shared(cue, verb, room, left),
-            _ => self.head(verb)?,
-        };
-        match self.relation(verb) {
-            Relation::Conj | Relation::Advcl | Relation::Xcomp | Relation::Parataxis | Relation::Dep
-                if room.contains(&head) =>
-            {
-                if self.is_noun(head) && self.relation(verb) != Relation::Parataxis {
-                    return None;
-                }
-                if let Some(quoted) = self.quoted(head, verb, room) {
-                    return Some(quoted);
-                }
-                self.shared(head, verb, room, left)
-            }
-            Relation::Acl if room.contains(&head) && head < verb => {
-                let range = self.noun_phrase(head, verb, room);
-                (!range.is_empty()).then_some(Phrase { range, head, rule: SpeakerRule::Shared })
-            }
-            _ => None,
-        }
-    }
-
-    /// "The Gazette quoted Ames as saying": the one who is quoted says it, not the one who quotes.
-    fn quoted(&self, quoting: usize, verb: usize, room: &Range<usize>) -> Option<Phrase> {
-        if !matches!(self.lemma(quoting), "quote" | "cite") || self.is_passive(quoting) {
-            return None;
-        }
-        let is_as = |child: usize| self.word(child).eq_ignore_ascii_case("as") && child < verb;
-        self.children(verb).find(|child| is_as(*child))?;
-        let head = self.child(quoting, &[Relation::Obj]).filter(|head| room.contains(head) && *head < verb)?;
-        let range = self.trim(&self.under(head, &(quoting + 1..verb.min(room.end))));
-        (!range.is_empty()).then_some(Phrase { range, head, rule: SpeakerRule::Shared })
-    }
-
-    /// The subject of another verb; what was said is no subject of the words that report it.
-    fn shared(&self, head: usize, verb: usize, room: &Range<usize>, left: usize) -> Option<Phrase> {
-        let found = self.subject_within(head, room, left)?;
-        let apart = found.range.end <= verb || found.range.start > verb;
-        apart.then_some(Phrase { rule: SpeakerRule::Shared, ..found })
-    }
-
-    /// The verb above a clause, for a finite verb that the parse coordinates with the clause
-    /// although only the verb above agrees with it.
-    pub(in crate::extract) fn cue_above(&self, verb: usize) -> Option<usize> {
-        let finite = |token: usize| matches!(self.xpos(token), Xpos::Vbd | Xpos::Vbz | Xpos::Vbp);
-        if self.relation(verb) != Relation::Conj || !finite(verb) || verb.checked_sub(1)? == self.head(verb)? {
-            return None;
-        }
-        let clause = self.head(verb)?;
-        let cue = self.head(clause).filter(|_| self.relation(clause) == Relation::Ccomp)?;
-        let alone = self.upos(verb.checked_sub(1)?) == Upos::Cconj;
-        (alone && cue < clause && clause < verb && !finite(clause) && self.xpos(cue) == self.xpos(verb)).then_some(cue)
     }
 
     /// A noun with all that belongs to it, on its side of a verb.

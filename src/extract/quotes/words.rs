@@ -46,34 +46,31 @@ pub(super) fn next_sentence(text: &str, start: usize, end: usize) -> Option<usiz
 }
 
 /// Behind `said, ` or `added: ` between two offsets.
-pub(super) fn after_intro(text: &str, start: usize, end: usize) -> Option<usize> {
+pub(super) fn after_intro(text: &str, start: usize, end: usize, lexicon: &Lexicon) -> Option<usize> {
     let words = slice(text, start, end);
     words.char_indices().filter(|(_, c)| matches!(c, ',' | ':')).find_map(|(at, _)| {
         let word = slice(words, 0, at).rsplit(|c: char| !c.is_alphanumeric()).next()?;
         let rest = from(words, at + 1);
         let goes_on =
             rest.trim_start().chars().next().is_some_and(char::is_uppercase) && rest.starts_with(char::is_whitespace);
-        (is_cue(word) && goes_on).then_some(start + at + 1 + (rest.len() - rest.trim_start().len()))
+        (lexicon.is_form(word) && goes_on).then_some(start + at + 1 + (rest.len() - rest.trim_start().len()))
     })
 }
 
-pub(super) fn is_cue(word: &str) -> bool {
-    Lexicon::built_in().is_form(word)
-}
-
 /// Behind the comma (or question mark) that an attribution follows: `it, he said.`
-pub(super) fn before_attribution(text: &str, room: Span) -> Option<usize> {
+pub(super) fn before_attribution(text: &str, room: Span, lexicon: &Lexicon) -> Option<usize> {
     let words = room.of(text);
     words.char_indices().filter(|(_, c)| matches!(c, ',' | '?' | '!')).find_map(|(at, c)| {
         let rest = from(words, at + c.len_utf8());
         let clause = rest.get(..rest.find(['.', ',', ';', ':', '"', '“', '?', '!']).unwrap_or(rest.len()))?;
-        let spoken = rest.starts_with(char::is_whitespace) && is_short_attribution(clause);
+        let spoken = rest.starts_with(char::is_whitespace) && is_short_attribution(clause, lexicon);
         spoken.then_some(room.start() + at + c.len_utf8())
     })
 }
 
 /// `he said`, `said Lavrentyev`, `the head of the council added on Monday`.
-fn is_short_attribution(clause: &str) -> bool {
+fn is_short_attribution(clause: &str, lexicon: &Lexicon) -> bool {
+    let is_cue = |word: &str| lexicon.is_form(word);
     let mut words = clause.split_whitespace();
     let first = words.next().unwrap_or("");
     let second = words.next().unwrap_or("");
@@ -89,10 +86,10 @@ fn is_short_attribution(clause: &str) -> bool {
 }
 
 /// Whether words behind a quotation attribute it: a cue before the sentence ends.
-pub(super) fn attributes(behind: &str) -> bool {
+pub(super) fn attributes(behind: &str, lexicon: &Lexicon) -> bool {
     let sentence = behind.get(..sentence_end(behind)).unwrap_or(behind);
     let words = sentence.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’').filter(|word| !word.is_empty());
-    words.take(CUE_WORDS_MAX).any(is_cue)
+    words.take(CUE_WORDS_MAX).any(|word| lexicon.is_form(word))
 }
 
 /// The end of the first sentence, or of the words.

@@ -15,6 +15,7 @@ impl Put<'_> {
             Link::Entity(entity) => id(*entity).unwrap_or_default(),
             Link::Anonymous(span) => format!("anonymous:{}", span.of(self.text)),
             Link::Document(span) => format!("document:{}", span.of(self.text)),
+            Link::Body(span) => format!("body:{}", span.of(self.text)),
         };
         citations
             .iter()

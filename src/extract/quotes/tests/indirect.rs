@@ -1,6 +1,6 @@
 //! What is reported in the writer's words.
 
-use super::{CueKind, QuoteRule, findings, said};
+use super::{CueKind, Lexicon, QuoteRule, findings, said};
 use crate::extract::{Desk, testing::check};
 
 #[test]
@@ -227,4 +227,28 @@ fn a_sentence_without_a_report_has_none() {
     for text in ["The port closed in May.", "Rain fell on Norland for a third day.", "Ilse Brandt runs the port."] {
         assert_eq!(said(text), [], "in {text:?}");
     }
+}
+
+#[test]
+fn what_is_no_report() {
+    for text in [
+        "The company does not discuss its customers.",
+        "Brandt neither confirmed nor denied the report.",
+        "Officers found Rolf Dahl and two friends in the car park.",
+        "Norland wants a share of the market.",
+        "The keeper left, limping to the bench.",
+    ] {
+        assert_eq!(said(text), [], "in {text:?}");
+    }
+}
+
+#[test]
+fn a_list_of_the_users_own_is_heard_beside_marks_and_in_the_parse() {
+    let text = "\"The port is shut,\" Brandt blurbed. Brandt blurbed that the port would close.";
+    let known = |desk: &Desk| -> Vec<Option<CueKind>> {
+        findings(text, desk).quotes.iter().map(|quote| quote.cue.as_ref().map(|cue| cue.kind)).collect()
+    };
+    let desk = Desk::new().with_cues(Lexicon::with_list("threaten / that: blurb\n").expect("a list"));
+    assert_eq!(known(&desk), [Some(CueKind::Threaten), Some(CueKind::Threaten)]);
+    assert!(!known(&Desk::new()).contains(&Some(CueKind::Threaten)));
 }
