@@ -92,7 +92,7 @@ async fn a_burst_of_records_behind_a_slow_output_stays_within_the_budget() {
     // Words as long as lines: much to carry, little to read.
     let line = format!("{} said the clerk of the harbour.\n", "x".repeat(1900));
     let body = Bytes::from(line.repeat(48));
-    let budgets = if all() { 50 } else { 5 };
+    let budgets = if all() { 20 } else { 5 };
     let stories = budgets * BUDGET_BYTES / body.len() as u64;
     let latency = Duration::from_millis(if all() { 250 } else { 100 });
     let (world, worker) = burst("records", stories, body, latency, &[]).await;

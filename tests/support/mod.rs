@@ -42,6 +42,11 @@ use tokio_util::sync::CancellationToken;
 /// Longest wait for anything; generous, because a test machine may be busy.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
+/// How long work may take that is more where faults have their full length (`FAULTS=all`).
+fn patience() -> Duration {
+    if std::env::var("FAULTS").is_ok_and(|faults| faults == "all") { PATIENCE * 10 } else { PATIENCE }
+}
+
 /// How the test's own connection waits: longer than a worker, because nobody asks again for a test.
 pub fn patient(urls: Vec<String>) -> Nats {
     Nats { urls, request_timeout_ms: 30_000, reconnect_delay_max_ms: 200, ..Nats::default() }
@@ -161,7 +166,7 @@ impl World {
     pub async fn until(&self, what: &str, worker: &Worker, mut holds: impl AsyncFnMut(&Self) -> bool) {
         let began = Instant::now();
         while !holds(self).await {
-            assert!(began.elapsed() < PATIENCE, "{what} did not happen; the worker says:\n{}", worker.log());
+            assert!(began.elapsed() < patience(), "{what} did not happen; the worker says:\n{}", worker.log());
             tokio::time::sleep(Duration::from_millis(15)).await;
         }
     }
