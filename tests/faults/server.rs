@@ -61,12 +61,16 @@ async fn a_server_that_stands_still_is_waited_for() {
 /// Whoever is asked to stop keeps to the grace period, whatever the server does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_stops_while_the_server_stands_still_keeps_to_its_grace_period() {
+    const HELD_STORIES: u64 = 60;
     let world = World::start().await;
     // Its length is what is tested: the same with FAULTS=all.
     let set = [&paced(&[])[..], &["delivery.ack_wait_ms=2000", "delivery.grace_period_ms=5000"]].concat();
-    let mut worker = ready(&world, &set).await;
+    // So slow that there is always a story that is about to be published.
+    let slow = [&set[..], &["limits.stories_per_second=1"]].concat();
+    let mut worker = ready(&world, &slow).await;
+    publish(&world, 1..=HELD_STORIES).await;
     let load = Load::start(vec![world.server.url()], COMING).await;
-    world.until("progress", &worker, async |_| ended(&worker) > 20).await;
+    world.until("progress", &worker, async |_| ended(&worker) > 5).await;
     signal(world.server.pid(), "STOP");
     // One story has no receipt: it cannot end before the server goes on.
     let retries = "copydesk_publish_retries_total";
@@ -83,7 +87,8 @@ async fn a_worker_that_stops_while_the_server_stands_still_keeps_to_its_grace_pe
     assert!(took < Duration::from_secs(15), "{took:?}");
     let worker = ready(&world, &set).await;
     let published = load.stop().await;
-    assert_eq!(world.verdict(&worker, published).await.dead() as u64, published / BROKEN_EVERY);
+    let ledger = world.verdict(&worker, HELD_STORIES + published).await;
+    assert_eq!(ledger.dead() as u64, published / BROKEN_EVERY);
 }
 
 /// Records are stored, their stories are not acknowledged, and the server that comes back has to know
