@@ -68,6 +68,33 @@ async fn a_message_whose_headers_are_no_text_becomes_a_dead_letter_and_stops_nob
     world.until("readiness", &worker, async |_| worker.get("/readyz").0 == 200).await;
 }
 
+/// A consumer that is made again hands out again what was buried long ago.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreadable_message_that_comes_again_is_ended_again() {
+    let world = World::start().await;
+    let worker = world.worker("worker", &["delivery.ack_wait_ms=1500", "delivery.pull_expires_ms=500"]);
+    world.until("readiness", &worker, async |_| worker.get("/readyz").0 == 200).await;
+    world.publish("wire.raw.a", HeaderMap::new(), story(1).as_bytes()).await;
+    publish_raw(&world, b"NATS/1.0\r\nX-Desk: caf\xe9\r\n\r\n", &story(2)).await;
+    world.publish("wire.raw.a", HeaderMap::new(), story(3).as_bytes()).await;
+    world.verdict(&worker, 3).await;
+    let stream = world.stream("WIRE_RAW").await;
+    let mut config = stream.consumer_info("copydesk").await.expect("the consumer").config;
+    config.deliver_policy = async_nats::jetstream::consumer::DeliverPolicy::All;
+    // A worker that is faster makes it again from its checkpoint.
+    while stream.create_consumer_strict(config.clone()).await.is_err() {
+        stream.delete_consumer("copydesk").await.expect("deleted");
+    }
+    world
+        .until("everything again", &worker, async |world| {
+            let info = world.stream("WIRE_RAW").await.consumer_info("copydesk").await;
+            info.is_ok_and(|info| info.delivered.consumer_sequence >= 3 && info.num_ack_pending == 0)
+        })
+        .await;
+    world.publish("wire.raw.a", HeaderMap::new(), story(4).as_bytes()).await;
+    world.verdict(&worker, 4).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_whose_subject_is_no_text_becomes_a_dead_letter_and_stops_nobody() {
     let world = World::start().await;

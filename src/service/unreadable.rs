@@ -9,13 +9,15 @@
 //! in Base64, its subject as the API writes it. Then it is ended on the subject that its acknowledgement
 //! would have gone to.
 //!
-//! Messages do not change, so each is looked at once: the next look begins where the last ended, or at
-//! the acknowledgement floor if that is further on. It does not look at what no worker has been given
-//! yet, nor at more than `LOOKS_MAX` messages at once: those above take the next connection, and then
-//! their look.
+//! Messages do not change, so each is looked at once by each worker: the next look begins where the last
+//! ended, or at the acknowledgement floor if that is further on, and returns to those that were found
+//! unreadable, because a consumer that is made again hands them out again. It does not look at what no
+//! worker has been given yet, nor at more than `LOOKS_MAX` messages at once: those above take the next
+//! connection, and then their look.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
+    ops::RangeInclusive,
     str::FromStr,
     sync::Arc,
     time::Duration,
@@ -46,9 +48,53 @@ const LOOKS_MAX: usize = 100_000;
 /// Messages that are asked for at once.
 const ASKED_AT_ONCE: usize = 32;
 
-/// Up to which sequence each consumer's messages have been looked at.
+/// What this worker has looked at, by consumer.
 #[derive(Debug, Default)]
-pub struct Looked(HashMap<String, u64>);
+pub struct Looked(HashMap<String, Seen>);
+
+/// A stretch of the input stream that was looked at without a gap, and what was unreadable in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    stretch: RangeInclusive<u64>,
+    unreadable: BTreeSet<u64>,
+}
+
+/// Unreadable messages that are kept in mind; with more of them everything is looked at anew.
+const UNREADABLE_MAX: usize = 10_000;
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self { stretch: RangeInclusive::new(1, 0), unreadable: BTreeSet::new() }
+    }
+}
+
+impl Seen {
+    /// What has to be looked at of these sequences, in order.
+    fn left(&self, wanted: RangeInclusive<u64>) -> Vec<u64> {
+        let is_known = self.stretch.contains(wanted.start());
+        let known = is_known.then(|| self.unreadable.range(wanted.clone()).copied()).into_iter().flatten();
+        let first = if is_known { self.stretch.end() + 1 } else { *wanted.start() };
+        known.chain(first..=*wanted.end()).take(LOOKS_MAX).collect()
+    }
+
+    /// Notes that a sequence was looked at; those of [`Self::left`] come in their order.
+    fn note(&mut self, sequence: u64, is_readable: bool) {
+        if self.unreadable.len() >= UNREADABLE_MAX {
+            *self = Self::default();
+        }
+        if !self.stretch.contains(&sequence) {
+            let goes_on = *self.stretch.end() + 1 == sequence && !self.stretch.is_empty();
+            let start = if goes_on { *self.stretch.start() } else { sequence };
+            if !goes_on {
+                self.unreadable.clear();
+            }
+            self.stretch = start..=sequence;
+        }
+        if !is_readable {
+            self.unreadable.insert(sequence);
+        }
+    }
+}
 
 /// A message as the API gives it (nats-server `StoredMsg`).
 #[derive(Deserialize)]
@@ -107,8 +153,8 @@ async fn after_a_loss(
 /// Looks at what is delivered and not acknowledged of every input.
 pub async fn look_at_all(context: &Context, broker: &Broker, looked: &mut Looked) {
     for input in context.config.inputs.0.values() {
-        let upto = looked.0.entry(input.durable.clone()).or_default();
-        if let Err(error) = look(context, broker, input, upto).await {
+        let seen = looked.0.entry(input.durable.clone()).or_default();
+        if let Err(error) = look(context, broker, input, seen).await {
             tracing::warn!(
                 consumer = %input.durable, error = %error,
                 "cannot look for messages that the client cannot read"
@@ -117,18 +163,17 @@ pub async fn look_at_all(context: &Context, broker: &Broker, looked: &mut Looked
     }
 }
 
-async fn look(context: &Context, broker: &Broker, input: &Input, looked: &mut u64) -> anyhow::Result<()> {
+async fn look(context: &Context, broker: &Broker, input: &Input, seen: &mut Seen) -> anyhow::Result<()> {
     let stream_name = &context.config.streams.input.name;
     let stream = broker.jetstream.get_stream_no_info(stream_name).await?;
     let info = stream.consumer_info(&input.durable).await?;
     if info.num_ack_pending == 0 {
-        *looked = info.delivered.stream_sequence.max(*looked);
         return Ok(());
     }
     // What is here was read.
     let here: HashSet<u64> = context.registry.all().iter().map(|flight| flight.origin.sequence).collect();
-    let pending = info.ack_floor.stream_sequence.max(*looked) + 1..=info.delivered.stream_sequence;
-    let mut answers = stream::iter(pending.take(LOOKS_MAX))
+    let left = seen.left(info.ack_floor.stream_sequence + 1..=info.delivered.stream_sequence);
+    let mut answers = stream::iter(left)
         .map(|sequence| {
             let is_here = here.contains(&sequence);
             let subject = format!("{}.STREAM.MSG.GET.{stream_name}", broker.api);
@@ -146,12 +191,14 @@ async fn look(context: &Context, broker: &Broker, input: &Input, looked: &mut u6
         let (sequence, answer) = answered?;
         let answer = answer.and_then(|answer| serde_json::from_slice(&answer.payload).ok());
         // Nothing is said of what is here, was deleted meanwhile, or is no message of this consumer.
+        let mut is_readable = true;
         if let Some(Answer { message: Some(message) }) = answer
             && let Some(reason) = unreadable(&message.subject, &STANDARD.decode(&message.hdrs)?)
         {
             bury(context, input, sequence, &message, reason).await?;
+            is_readable = false;
         }
-        *looked = sequence;
+        seen.note(sequence, is_readable);
     }
     Ok(())
 }
@@ -254,6 +301,25 @@ mod tests {
             assert!(!is_readable(headers), "{:?}", String::from_utf8_lossy(headers));
         }
     }
+    #[test]
+    fn each_message_is_looked_at_once_and_the_unreadable_again() {
+        let mut seen = Seen::default();
+        let look = |seen: &mut Seen, wanted: RangeInclusive<u64>, odd: &[u64]| {
+            let left = seen.left(wanted);
+            left.iter().for_each(|sequence| seen.note(*sequence, !odd.contains(sequence)));
+            left
+        };
+        assert_eq!(look(&mut seen, 11..=14, &[12]), [11, 12, 13, 14]);
+        assert_eq!(look(&mut seen, 11..=16, &[12]), [12, 15, 16]);
+        assert_eq!(look(&mut seen, 14..=16, &[]), [0; 0], "all of it was looked at");
+        // The consumer was made again below: what was not looked at here may have been buried elsewhere.
+        assert_eq!(look(&mut seen, 9..=17, &[9, 12]), [9, 10, 11, 12, 13, 14, 15, 16, 17]);
+        assert_eq!(look(&mut seen, 9..=17, &[]), [9, 12]);
+        // A gap that nobody looked at here.
+        assert_eq!(look(&mut seen, 20..=21, &[21]), [20, 21]);
+        assert_eq!(look(&mut seen, 17..=21, &[21]), [17, 18, 19, 20, 21]);
+    }
+
     #[test]
     fn subjects_that_the_client_reads() {
         assert_eq!(unreadable("wire.raw.zürich", b""), None);

@@ -102,7 +102,9 @@ impl Scene {
             }
             Blow::WorkerTerminated => {
                 let status = self.other.stop();
-                assert!(status.success(), "{status}: {}", self.other.log());
+                // Confirmations that were lost with a connection a moment before are waited for in vain.
+                let may_have_left_some = status.code() == Some(75);
+                assert!(status.success() || may_have_left_some, "{status}: {}", self.other.log());
                 self.other = ready(&self.world, &self.set).await;
             }
             Blow::WorkerStandsStill => {
