@@ -306,7 +306,9 @@ mod tests {
         let mut seen = Seen::default();
         let look = |seen: &mut Seen, wanted: RangeInclusive<u64>, odd: &[u64]| {
             let left = seen.left(wanted);
-            left.iter().for_each(|sequence| seen.note(*sequence, !odd.contains(sequence)));
+            for sequence in &left {
+                seen.note(*sequence, !odd.contains(sequence));
+            }
             left
         };
         assert_eq!(look(&mut seen, 11..=14, &[12]), [11, 12, 13, 14]);
